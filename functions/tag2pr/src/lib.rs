@@ -1,0 +1,20 @@
+//! From "this image was pushed" to a pull request: every decision that tag2pr makes, as functions of values.
+//!
+//! | step | function | from | to |
+//! |---|---|---|---|
+//! | who says so? | [`delivery::authenticate`] | headers and bytes | [`delivery::Trusted`] |
+//! | what was pushed? | [`delivery::decode`] | `Trusted` | [`delivery::Decoded`] |
+//! | what is known? | [`ledger::Ledger::merge`] | pushes, in any order | [`ledger::Ledger`] |
+//! | what is wanted? | [`flux::read`] | the manifests repository | policies, automations |
+//! | which tag, and why? | [`policy::Policy::select`] | policy and ledger | [`policy::Selection`], a verdict for every tag |
+//! | what changes? | [`markers::edit`] | one file and the selections | new bytes and the changes |
+//! | what do people see? | [`proposal::compose`] | changes and selections | [`proposal::Proposal`]: branch, commit, pull request |
+//!
+//! Nothing above [`seams`] is asynchronous, and nothing in this crate reads the network, the clock or the environment:
+//! time is an argument. [`seams`] names the systems outside, [`flow`] walks the journeys `receive`, `propose` and `sweep`
+//! over them, and [`endpoint`] says which path is which source and which outcome is which HTTP status.
+
+pub mod image;
+pub mod keys;
+pub mod seams;
+pub mod secret;

@@ -1,0 +1,341 @@
+//! The systems outside, in this product's words: an object store, a Git server, a forge, registries, a queue.
+//!
+//! Each trait has one stand-in with state and one conformance suite in [`crate::testing`], which the stand-in and the
+//! real thing both pass. Errors are named by what the caller does next.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::image::{Digest, ImageName, Tag};
+use crate::keys::Key;
+
+// ------------------------------------------------------------------------------------------------ object store
+
+/// What a store says of one state of an object: an etag. Opaque, compared only by the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version(pub String);
+
+/// An object as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// What was put.
+    pub bytes: Vec<u8>,
+    /// To put it back only if nobody else has.
+    pub version: Version,
+}
+
+/// What must be true of an object for a write to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected<'a> {
+    /// There is none (`If-None-Match: *`).
+    Absent,
+    /// It is still the one that was read (`If-Match`).
+    Unchanged(&'a Version),
+    /// Nothing: the last writer wins.
+    Anything,
+}
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else wrote meanwhile: read again, decide again.
+    #[error("`{0}` was changed by somebody else meanwhile")]
+    Conflict(Key),
+    /// The store did not answer, or answered that it is busy: the same call may succeed later.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// The store will not do it: credentials, a missing bucket, a full disk, an object that is not ours to read.
+    #[error("the store refused: {0}")]
+    Refused(String),
+}
+
+/// Object storage with compare-and-swap: S3, a directory, memory.
+#[async_trait]
+pub trait Objects: Send + Sync {
+    /// Reads one object; `None` if there is none.
+    async fn get(&self, key: &Key) -> Result<Option<Object>, StoreError>;
+
+    /// Writes one object, whole, if what is expected of it holds; durable when it returns.
+    async fn put(&self, key: &Key, bytes: Vec<u8>, expected: Expected<'_>) -> Result<Version, StoreError>;
+
+    /// Removes one object; no error if there is none.
+    async fn delete(&self, key: &Key) -> Result<(), StoreError>;
+
+    /// All keys that start with this one, in byte order: complete, or an error.
+    async fn list(&self, prefix: &Key) -> Result<Vec<Key>, StoreError>;
+
+    /// Waits before a writer that lost a race tries again: longer for each attempt, and not in step with the others.
+    async fn pause(&self, attempt: u32);
+}
+
+// ------------------------------------------------------------------------------------------------ Git server
+
+/// One base branch of one manifests repository.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RepositoryId {
+    /// `github.com`; `local` for a repository on this disk.
+    pub host: String,
+    /// `acme/fleet`
+    pub path: String,
+    /// The branch that proposals are made against: `main`.
+    pub base: String,
+}
+
+impl fmt::Display for RepositoryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}@{}", self.host, self.path.trim_start_matches('/'), self.base)
+    }
+}
+
+/// The id of a commit: 40 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CommitId(pub String);
+
+impl CommitId {
+    /// The first seven digits, as people quote commits.
+    pub fn short(&self) -> &str {
+        self.0.get(..7).unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for CommitId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One file of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// From the root of the repository, `/` between segments, no leading `/`.
+    pub path: String,
+    /// Its bytes, exactly.
+    pub bytes: Vec<u8>,
+}
+
+/// The files of one commit that matter to the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Where the branch was.
+    pub commit: CommitId,
+    /// In the order of their paths.
+    pub files: Vec<File>,
+}
+
+/// A commit to be made on top of its parent: these files replaced, every other entry and every mode kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCommit {
+    /// The commit it changes.
+    pub parent: CommitId,
+    /// The files with other bytes than in the parent.
+    pub files: Vec<File>,
+    /// Whole, as it shall be stored.
+    pub message: String,
+    /// Author and committer.
+    pub author: Author,
+    /// Author's and committer's time, second precision, UTC: given, so that the same change makes the same commit.
+    pub at: Timestamp,
+}
+
+/// Who makes a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Author {
+    /// `tag2pr`
+    pub name: String,
+    /// `tag2pr@users.noreply.github.com`
+    pub email: String,
+}
+
+/// Why the Git server did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// The branch is not where it was said to be: fetch again, decide again.
+    #[error("branch `{branch}` moved meanwhile: {reason}")]
+    Moved {
+        /// The branch that was to be pushed.
+        branch: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// There is no such branch.
+    #[error("branch `{branch}` does not exist in {url}")]
+    MissingBranch {
+        /// The branch that was asked for.
+        branch: String,
+        /// Where, without credentials.
+        url: String,
+    },
+    /// The server will not do it: credentials, rights, a protected branch, no such repository.
+    #[error("{url} refused: {reason}")]
+    Refused {
+        /// Where, without credentials.
+        url: String,
+        /// What the server said, and what to do.
+        reason: String,
+    },
+    /// No answer, or one that says to come again.
+    #[error("{url} is not available: {reason}")]
+    Unavailable {
+        /// Where, without credentials.
+        url: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// Which files a snapshot shall hold: decided by path and bytes.
+pub type Wanted<'a> = &'a (dyn Fn(&str, &[u8]) -> bool + Send + Sync);
+
+/// One Git repository: branches and commits.
+#[async_trait]
+pub trait GitRepository: Send + Sync {
+    /// The commit that a branch points at now, by asking the server; `None` if there is no such branch.
+    async fn head(&self, branch: &str) -> Result<Option<CommitId>, GitError>;
+
+    /// The files of the head of a branch that are wanted; symbolic links and submodules are no files.
+    async fn snapshot(&self, branch: &str, wanted: Wanted<'_>) -> Result<Snapshot, GitError>;
+
+    /// Makes a commit in the local object database; nobody sees it before [`GitRepository::push`]. The same input makes
+    /// the same commit id.
+    async fn commit(&self, commit: &NewCommit) -> Result<CommitId, GitError>;
+
+    /// Points a branch at a commit, only if it is where `expected` says (`None`: it does not exist).
+    async fn push(&self, branch: &str, commit: &CommitId, expected: Option<&CommitId>) -> Result<(), GitError>;
+}
+
+// ------------------------------------------------------------------------------------------------ forge
+
+/// What became of a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It waits for a person.
+    Open,
+    /// It is part of the base branch.
+    Merged,
+    /// Somebody closed it without merging.
+    Closed,
+}
+
+/// A pull request as the forge knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullRequest {
+    /// Its number in the repository.
+    pub number: u64,
+    /// Where a person reads it.
+    pub url: String,
+    /// Open, merged or closed.
+    pub state: State,
+    /// The branch it is made from.
+    pub branch: String,
+    /// The commit that branch had when the forge last looked.
+    pub head: CommitId,
+    /// Its title.
+    pub title: String,
+    /// Its body, Markdown.
+    pub body: String,
+}
+
+/// What people see of a proposal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The branch with the change.
+    pub branch: String,
+    /// The branch it is for.
+    pub base: String,
+    /// One line.
+    pub title: String,
+    /// Markdown.
+    pub body: String,
+}
+
+/// Why the forge did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// The forge will not do it: credentials, rights, no such repository, an invalid request.
+    #[error("{host} refused: {reason}")]
+    Refused {
+        /// The forge's address.
+        host: String,
+        /// What it said, and what to do.
+        reason: String,
+    },
+    /// No answer, a rate limit, or an error that may pass.
+    #[error("{host} is not available: {reason}")]
+    Unavailable {
+        /// The forge's address.
+        host: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// The forge's side of one repository: its pull requests.
+#[async_trait]
+pub trait GitHost: Send + Sync {
+    /// The pull requests made from this branch for this base, newest first, whatever their state.
+    async fn find(&self, branch: &str, base: &str) -> Result<Vec<PullRequest>, HostError>;
+
+    /// Opens one. Opening is no lock on any forge: look for ours first.
+    async fn open(&self, draft: &Draft) -> Result<PullRequest, HostError>;
+
+    /// Gives an open one this title and body.
+    async fn update(&self, number: u64, draft: &Draft) -> Result<PullRequest, HostError>;
+
+    /// Closes an open one and says why.
+    async fn close(&self, number: u64, comment: &str) -> Result<(), HostError>;
+}
+
+// ------------------------------------------------------------------------------------------------ registries
+
+/// Why a registry gave no answer to rely on.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// Credentials, rights, or a host that is not configured. Never means that an image is gone.
+    #[error("registry {registry} refused: {reason}")]
+    Refused {
+        /// Its host.
+        registry: String,
+        /// What it said, and what to do.
+        reason: String,
+    },
+    /// No answer, a rate limit, or an answer that is not complete.
+    #[error("registry {registry} is not available: {reason}")]
+    Unavailable {
+        /// Its host.
+        registry: String,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// Registries, as far as they are configured.
+#[async_trait]
+pub trait Registry: Send + Sync {
+    /// What a tag points at now; `None` only if the registry says that there is no such tag (404).
+    async fn digest(&self, image: &ImageName, tag: &Tag) -> Result<Option<Digest>, RegistryError>;
+
+    /// All tags, in byte order: complete, or an error. An image that the registry does not know has none.
+    async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError>;
+}
+
+// ------------------------------------------------------------------------------------------------ queue
+
+/// "This repository is stale": nothing else, so that losing or repeating it does no harm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Poke {
+    /// Which repository to look at.
+    pub repository: RepositoryId,
+    /// What made it stale: the delivery's id. Also what a queue deduplicates by.
+    pub cause: String,
+}
+
+/// Carries pokes from `receive` and `sweep` to `propose`.
+#[async_trait]
+pub trait Pokes: Send + Sync {
+    /// Hands one over; durable when it returns.
+    async fn send(&self, poke: &Poke) -> Result<(), StoreError>;
+}
