@@ -18,3 +18,5 @@ pub mod image;
 pub mod keys;
 pub mod seams;
 pub mod secret;
+#[cfg(feature = "testing")]
+pub mod testing;

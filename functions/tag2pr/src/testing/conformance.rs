@@ -1,0 +1,1 @@
+//! What every implementation of a seam must do, as one function for each seam: it panics where something is wrong.

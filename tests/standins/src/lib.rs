@@ -1,0 +1,7 @@
+//! Servers that stand in for the outside systems in tests.
+//!
+//! Each keeps state, so that a test can look at the world it left behind, and can be told to fail in the ways the real
+//! thing fails. What each of them must do is said by the conformance suites in `tag2pr::testing`, which the real thing
+//! passes as well.
+
+pub mod server;
