@@ -16,6 +16,8 @@
 
 pub mod image;
 pub mod keys;
+pub mod ledger;
+pub mod mistake;
 pub mod seams;
 pub mod secret;
 #[cfg(feature = "testing")]

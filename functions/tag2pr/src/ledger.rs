@@ -1,0 +1,347 @@
+//! The ledger: what is known of one image's tags, merged from evidence in any order.
+//!
+//! Three kinds of [`News`] feed it: a push (a tag now points at a digest), a deletion, a registry's listing. Folding
+//! the same news in any order, any number of times, gives the same ledger: each part is a maximum or a minimum under a
+//! total order. So a delivery that comes twice, late or out of order changes nothing that it should not.
+//!
+//! Times: a push counts as pushed at the earlier of the sender's time and ours; `first_seen` is ours alone and cannot
+//! be back-dated by a publisher.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+use crate::image::{Digest, Tag};
+
+/// One image tag now points at one digest, as a sender said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Push {
+    /// The tag.
+    pub tag: Tag,
+    /// What it points at; several senders do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The sender's time, if it gave one: never later than [`Push::received_at`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed_at: Option<Timestamp>,
+    /// When the delivery reached us.
+    pub received_at: Timestamp,
+    /// The id of the recorded delivery.
+    pub delivery: String,
+    /// The sender's own id of the event: what makes two deliveries the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<String>,
+    /// The configured source it came by.
+    pub source: String,
+    /// Who pushed, as the sender calls them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+}
+
+impl Push {
+    /// What orders pushes of one tag.
+    pub fn at(&self) -> Timestamp {
+        self.pushed_at.unwrap_or(self.received_at)
+    }
+
+    /// Newest first of all; the rest only makes the order total, the same push received earlier being preferred.
+    fn rank(&self) -> impl Ord + '_ {
+        (
+            self.at(),
+            &self.digest,
+            self.pushed_at.is_some(),
+            Reverse((self.received_at, &self.delivery, &self.event, &self.source, &self.actor)),
+        )
+    }
+}
+
+/// One piece of evidence, as it is written by whoever learns of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "news")]
+pub enum News {
+    /// A tag was pushed.
+    Pushed(Push),
+    /// A tag, or everything with this digest, was deleted.
+    #[serde(rename_all = "camelCase")]
+    Deleted {
+        /// The tag, if one was named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tag: Option<Tag>,
+        /// The manifest, if one was named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
+        /// When.
+        at: Timestamp,
+        /// The id of the recorded delivery.
+        delivery: String,
+    },
+    /// The registry's complete listing brought these tags, which were not known before.
+    Listed {
+        /// The tags, without those that were known already.
+        tags: Vec<Tag>,
+        /// When the listing was read.
+        at: Timestamp,
+    },
+}
+
+impl News {
+    /// A name for it: the same for the same event however often it is delivered, so that it is stored once.
+    ///
+    /// The sender's id decides; without one (tag, digest, sender's time); without a time every delivery is its own.
+    pub fn id(&self) -> String {
+        let identity = match self {
+            Self::Pushed(push) => match (&push.event, push.pushed_at) {
+                (Some(event), _) => format!("push {} {} {}", push.source, event, push.tag),
+                (None, Some(at)) => format!("push {} {} {:?} {at}", push.source, push.tag, push.digest),
+                (None, None) => format!("push {} {} {:?} {}", push.source, push.tag, push.digest, push.received_at),
+            },
+            Self::Deleted { tag, digest, at, .. } => format!("delete {tag:?} {digest:?} {at}"),
+            Self::Listed { tags, at } => format!("listed {at} {tags:?}"),
+        };
+        let hash = digest(&SHA256, identity.as_bytes());
+        hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What is known of one tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// The newest push; none if the tag is known from listings only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<Push>,
+    /// When this tag was first heard of, by our clock.
+    pub first_seen: Timestamp,
+    /// When each digest that this tag ever had was first heard of, by our clock.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub digests: BTreeMap<Digest, Timestamp>,
+    /// The last listing that brought the tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Timestamp>,
+    /// The last time it was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<Timestamp>,
+}
+
+impl Entry {
+    fn new(first_seen: Timestamp) -> Self {
+        Self { push: None, first_seen, digests: BTreeMap::new(), listed: None, deleted: None }
+    }
+
+    /// What the tag points at, as far as anybody said.
+    pub fn digest(&self) -> Option<&Digest> {
+        self.push.as_ref()?.digest.as_ref()
+    }
+
+    /// When it was pushed: the sender's time, else when what it points at was first heard of.
+    pub fn pushed_at(&self) -> Option<Timestamp> {
+        let push = self.push.as_ref()?;
+        let first_seen = push.digest.as_ref().and_then(|digest| self.digests.get(digest)).copied();
+        Some(push.pushed_at.or(first_seen).unwrap_or(push.received_at))
+    }
+
+    /// When what it points at now was first heard of, by our clock: what minimum age counts from.
+    pub fn first_seen(&self) -> Timestamp {
+        self.digest().and_then(|digest| self.digests.get(digest)).copied().unwrap_or(self.first_seen)
+    }
+}
+
+/// What is known of one image's tags.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ledger {
+    tags: BTreeMap<Tag, Entry>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    deleted_digests: BTreeMap<Digest, Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed: Option<Timestamp>,
+}
+
+impl Ledger {
+    /// Adds one piece of evidence. Order and repetition do not matter.
+    pub fn merge(&mut self, news: &News) {
+        match news {
+            News::Pushed(push) => {
+                let entry = self.entry(&push.tag, push.received_at);
+                if let Some(digest) = &push.digest {
+                    let first = entry.digests.entry(digest.clone()).or_insert(push.received_at);
+                    *first = push.received_at.min(*first);
+                }
+                if entry.push.as_ref().is_none_or(|known| known.rank().cmp(&push.rank()) == Ordering::Less) {
+                    entry.push = Some(push.clone());
+                }
+            }
+            News::Deleted { tag, digest, at, .. } => {
+                if let Some(tag) = tag {
+                    let entry = self.entry(tag, *at);
+                    entry.deleted = entry.deleted.max(Some(*at));
+                } else if let Some(digest) = digest {
+                    let last = self.deleted_digests.entry(digest.clone()).or_insert(*at);
+                    *last = at.max(last).to_owned();
+                }
+            }
+            News::Listed { tags, at } => {
+                self.listed = self.listed.max(Some(*at));
+                for tag in tags {
+                    let entry = self.entry(tag, *at);
+                    entry.listed = entry.listed.max(Some(*at));
+                }
+            }
+        }
+    }
+
+    fn entry(&mut self, tag: &Tag, seen: Timestamp) -> &mut Entry {
+        if !self.tags.contains_key(tag) {
+            self.tags.insert(tag.clone(), Entry::new(seen));
+        }
+        let entry = self.tags.get_mut(tag).expect("just inserted");
+        entry.first_seen = entry.first_seen.min(seen);
+        entry
+    }
+
+    /// When a complete listing was last read; `None` if all that is known came from deliveries.
+    pub fn listed(&self) -> Option<Timestamp> {
+        self.listed
+    }
+
+    /// The tags that exist, as far as is known, in byte order.
+    pub fn live(&self) -> impl Iterator<Item = (&Tag, &Entry)> {
+        self.tags.iter().filter(|(_, entry)| self.is_live(entry))
+    }
+
+    /// What is known of a tag that exists.
+    pub fn get(&self, tag: &str) -> Option<&Entry> {
+        self.tags.get(tag).filter(|entry| self.is_live(entry))
+    }
+
+    /// A push or a listing at the very time of a deletion wins: the digest is confirmed before anything is written.
+    fn is_live(&self, entry: &Entry) -> bool {
+        let seen = entry.push.as_ref().map(Push::at).max(entry.listed);
+        let Some(seen) = seen else { return false };
+        let digest_deleted = entry.digest().and_then(|digest| self.deleted_digests.get(digest)).copied();
+        entry.deleted.max(digest_deleted).is_none_or(|deleted| seen >= deleted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_760_000_000 + second).unwrap()
+    }
+
+    fn digest_of(letter: char) -> Digest {
+        format!("sha256:{}", letter.to_string().repeat(64)).parse().unwrap()
+    }
+
+    fn push(tag: &str, letter: char, pushed: Option<i64>, received: i64) -> News {
+        News::Pushed(Push {
+            tag: tag.parse().unwrap(),
+            digest: Some(digest_of(letter)),
+            pushed_at: pushed.map(at),
+            received_at: at(received),
+            delivery: format!("delivery-{received}"),
+            event: None,
+            source: "hub".into(),
+            actor: None,
+        })
+    }
+
+    fn fold(news: &[News]) -> Ledger {
+        let mut ledger = Ledger::default();
+        news.iter().for_each(|item| ledger.merge(item));
+        ledger
+    }
+
+    #[test]
+    fn a_late_old_push_does_not_win() {
+        let ledger = fold(&[push("main", 'b', Some(20), 21), push("main", 'a', Some(10), 30)]);
+        assert_eq!(ledger.get("main").unwrap().digest(), Some(&digest_of('b')));
+    }
+
+    #[test]
+    fn moving_a_tag_back_is_a_push_of_its_own() {
+        let news = [push("main", 'a', Some(1), 1), push("main", 'b', Some(2), 2), push("main", 'a', Some(3), 3)];
+        let ledger = fold(&news);
+        let entry = ledger.get("main").unwrap();
+        assert_eq!(entry.digest(), Some(&digest_of('a')));
+        assert_eq!(entry.first_seen(), at(1), "the digest is as old as when it was first heard of");
+        assert_ne!(news[0].id(), news[2].id());
+    }
+
+    #[test]
+    fn a_deleted_tag_is_gone_until_it_is_pushed_again() {
+        let gone = News::Deleted { tag: Some("1.0".parse().unwrap()), digest: None, at: at(5), delivery: "d".into() };
+        let mut ledger = fold(&[push("1.0", 'a', Some(1), 1), gone]);
+        assert!(ledger.get("1.0").is_none());
+        ledger.merge(&push("1.0", 'b', Some(6), 6));
+        assert_eq!(ledger.live().count(), 1);
+    }
+
+    #[test]
+    fn deleting_a_manifest_deletes_the_tags_that_point_at_it() {
+        let gone = News::Deleted { tag: None, digest: Some(digest_of('a')), at: at(5), delivery: "d".into() };
+        let ledger = fold(&[push("1.0", 'a', Some(1), 1), push("1.1", 'b', Some(1), 1), gone]);
+        assert_eq!(ledger.live().map(|(tag, _)| tag.as_str()).collect::<Vec<_>>(), ["1.1"]);
+    }
+
+    #[test]
+    fn a_publisher_cannot_make_an_image_look_older_than_we_have_known_it() {
+        let ledger = fold(&[push("1.0", 'a', Some(-99_999), 7)]);
+        assert_eq!(ledger.get("1.0").unwrap().first_seen(), at(7));
+    }
+
+    #[test]
+    fn the_same_event_has_one_id_however_often_it_is_delivered() {
+        assert_eq!(push("1.0", 'a', Some(1), 1).id(), push("1.0", 'a', Some(1), 9).id());
+        assert_ne!(push("1.0", 'a', None, 1).id(), push("1.0", 'a', None, 9).id());
+    }
+
+    fn any_news() -> impl Strategy<Value = News> {
+        let tag = prop::sample::select(vec!["a", "b"]);
+        let letter = prop::sample::select(vec!['1', '2', '3']);
+        prop_oneof![
+            4 => (tag.clone(), letter.clone(), prop::option::of(0..6i64), 0..6i64)
+                .prop_map(|(tag, letter, pushed, received)| push(tag, letter, pushed, received)),
+            1 => (tag.clone(), 0..6i64).prop_map(|(tag, time)| News::Deleted {
+                tag: Some(tag.parse().unwrap()), digest: None, at: at(time), delivery: "d".into() }),
+            1 => (letter, 0..6i64).prop_map(|(letter, time)| News::Deleted {
+                tag: None, digest: Some(digest_of(letter)), at: at(time), delivery: "d".into() }),
+            1 => (tag, 0..6i64).prop_map(|(tag, time)| News::Listed { tags: vec![tag.parse().unwrap()], at: at(time) }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn order_and_repetition_of_news_do_not_matter(
+            news in prop::collection::vec(any_news(), 0..12),
+            shuffled in Just(()).prop_perturb(|(), mut rng| rng.next_u64()),
+        ) {
+            let once = fold(&news);
+            let mut other = news.clone();
+            other.extend(news.iter().take(5).cloned());
+            let length = other.len().max(1);
+            for i in 0..other.len() {
+                other.swap(i, (shuffled as usize).wrapping_mul(i + 7) % length);
+            }
+            prop_assert_eq!(&fold(&other), &once);
+        }
+
+        #[test]
+        fn folding_in_parts_is_folding_at_once(
+            news in prop::collection::vec(any_news(), 0..12), cut in 0..12usize,
+        ) {
+            let (first, rest) = news.split_at(cut.min(news.len()));
+            let stored = serde_json::to_vec(&fold(first)).unwrap();
+            let mut ledger: Ledger = serde_json::from_slice(&stored).unwrap();
+            rest.iter().for_each(|item| ledger.merge(item));
+            prop_assert_eq!(ledger, fold(&news));
+        }
+    }
+}
