@@ -4,4 +4,5 @@
 //! thing fails. What each of them must do is said by the conformance suites in `tag2pr::testing`, which the real thing
 //! passes as well.
 
+pub mod parts;
 pub mod server;
