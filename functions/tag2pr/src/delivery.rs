@@ -1,0 +1,300 @@
+//! Who sent this, and what does it say was pushed: [`authenticate`], then [`decode`].
+//!
+//! | sender | what proves it | time | id | digest |
+//! |---|---|---|---|---|
+//! | `distribution` (also GitLab) | `Authorization`, from the registry's `headers:` | `timestamp` | `events[].id` | yes |
+//! | `docker-hub` | the last segment of the URL: Docker Hub signs nothing | `push_data.pushed_at` | none | no |
+//! | `ghcr` | `X-Hub-Signature-256`, HMAC-SHA256 over the raw body | `package.updated_at` | `X-GitHub-Delivery` | yes |
+//! | `harbor` | `Authorization`, the webhook's *Auth Header* | `occur_at` | none | yes |
+//!
+//! A sender is one module below this one with one `Face`, one variant of [`Sender`], its samples under `events/` and
+//! its row in this table. What the senders write stays in their modules; [`Event`] is what the rest of tag2pr knows.
+//!
+//! Everything that is not the push or deletion of an image is [`Ignored`], with the reason: senders report layers,
+//! pulls, scans and the parts of multi-platform images too, and want a friendly answer for each.
+
+mod authentication;
+mod claim;
+mod distribution;
+mod docker_hub;
+mod ghcr;
+mod harbor;
+mod headers;
+mod wire;
+
+use std::fmt;
+use std::str::FromStr;
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use authentication::Refusal;
+pub use headers::{InvalidHeaders, read_headers};
+
+use crate::image::{Digest, Tag};
+use crate::secret::Secret;
+use claim::Reading;
+
+/// Who writes to us: the `type` of a source in `tag2pr.yaml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
+pub enum Sender {
+    /// [CNCF Distribution](https://distribution.github.io/distribution/about/notifications/), 2.x and 3.x, and the
+    /// GitLab container registry, which sends the same.
+    Distribution,
+    /// [Docker Hub](https://docs.docker.com/docker-hub/repos/manage/webhooks/).
+    DockerHub,
+    /// GitHub Container Registry: GitHub's events
+    /// [`package` and `registry_package`](https://docs.github.com/webhooks/webhook-events-and-payloads#package).
+    Ghcr,
+    /// [Harbor](https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/) 1.x and
+    /// 2.x, payload format *Default*.
+    Harbor,
+}
+
+/// What the module of a sender offers.
+struct Face {
+    /// As it is written in configuration and JSON.
+    name: &'static str,
+    /// Whether headers or body look like this sender's. One alone must do; both may be forged.
+    recognise: fn(&HeaderMap, &[u8]) -> bool,
+    /// Whether the request proves that it knows one of the secrets.
+    authenticate: fn(&Request<'_>, &[Secret]) -> Result<(), Refusal>,
+    /// What the body says, in its order.
+    decode: fn(&HeaderMap, &[u8]) -> Result<Vec<Reading>, Malformed>,
+}
+
+impl Sender {
+    /// Every sender that tag2pr understands.
+    pub const ALL: [Sender; 4] = [Sender::Distribution, Sender::DockerHub, Sender::Ghcr, Sender::Harbor];
+
+    fn face(self) -> &'static Face {
+        match self {
+            Self::Distribution => &distribution::FACE,
+            Self::DockerHub => &docker_hub::FACE,
+            Self::Ghcr => &ghcr::FACE,
+            Self::Harbor => &harbor::FACE,
+        }
+    }
+
+    /// As it is written in configuration and JSON: `docker-hub`.
+    pub fn as_str(self) -> &'static str {
+        self.face().name
+    }
+}
+
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<Sender> for &'static str {
+    fn from(sender: Sender) -> Self {
+        sender.as_str()
+    }
+}
+
+/// A name that is no sender's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{given}` is no sender; did you mean `{nearest}`? tag2pr understands {}",
+    Sender::ALL.map(Sender::as_str).join(", ")
+)]
+pub struct UnknownSender {
+    /// What was written.
+    pub given: String,
+    /// The sender whose name is most like it.
+    pub nearest: Sender,
+}
+
+impl FromStr for Sender {
+    type Err = UnknownSender;
+
+    fn from_str(text: &str) -> Result<Self, UnknownSender> {
+        if let Some(sender) = Self::ALL.into_iter().find(|sender| sender.as_str() == text) {
+            return Ok(sender);
+        }
+        let likeness = |sender: &Sender| strsim::jaro_winkler(sender.as_str(), text);
+        let nearest = Self::ALL.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        Err(UnknownSender { given: claim::excerpt(text, 40), nearest: nearest.unwrap_or(Self::Distribution) })
+    }
+}
+
+impl TryFrom<String> for Sender {
+    type Error = UnknownSender;
+    fn try_from(text: String) -> Result<Self, UnknownSender> {
+        text.parse()
+    }
+}
+
+/// What of an HTTP request matters here.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// Its headers.
+    pub headers: &'a HeaderMap,
+    /// The segment of the path after the source's name, as it was sent.
+    pub path_secret: Option<&'a str>,
+    /// The bytes of its body, before anything else has read or rewritten them.
+    pub body: &'a [u8],
+}
+
+/// A request whose sender is known. Only [`authenticate`] and [`unchecked`] make one.
+#[derive(Clone, Copy)]
+pub struct Trusted<'a> {
+    sender: Sender,
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+}
+
+impl Trusted<'_> {
+    /// Whose request it is.
+    pub fn sender(&self) -> Sender {
+        self.sender
+    }
+}
+
+impl fmt::Debug for Trusted<'_> {
+    /// Shows no header: they hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Trusted({}, {} bytes)", self.sender, self.body.len())
+    }
+}
+
+/// Checks that a request comes from whoever knows one of the secrets (several: while one replaces the other).
+///
+/// # Errors
+///
+/// When nothing is configured to check against, or the request does not carry what it should.
+pub fn authenticate<'a>(sender: Sender, request: &Request<'a>, secrets: &[Secret]) -> Result<Trusted<'a>, Refusal> {
+    if secrets.iter().all(Secret::is_empty) {
+        return Err(Refusal::NoSecret);
+    }
+    (sender.face().authenticate)(request, secrets)?;
+    Ok(unchecked(sender, request))
+}
+
+/// Takes a request's word for it: for a person who looks at a delivery on their own terminal, and for replaying a
+/// delivery that was authenticated when it came in.
+pub fn unchecked<'a>(sender: Sender, request: &Request<'a>) -> Trusted<'a> {
+    Trusted { sender, headers: request.headers, body: request.body }
+}
+
+/// Whose request this looks like, by its headers or its body. A guess, never a proof.
+pub fn recognise(headers: &HeaderMap, body: &[u8]) -> Option<Sender> {
+    Sender::ALL.into_iter().find(|sender| (sender.face().recognise)(headers, body))
+}
+
+/// The headers that [`decode`] reads. A recording of the body and these holds no secret and decodes to the same.
+pub const HEADERS_READ: [http::HeaderName; 3] = [http::header::CONTENT_TYPE, ghcr::EVENT_HEADER, ghcr::DELIVERY_HEADER];
+
+/// Reads what a delivery says was pushed and deleted, and what else it says.
+///
+/// # Errors
+///
+/// When the body is not what this sender writes: cut short, not JSON, or a value of another type than documented.
+pub fn decode(delivery: &Trusted<'_>) -> Result<Decoded, Malformed> {
+    let mut decoded = Decoded { sender: delivery.sender, events: Vec::new(), ignored: Vec::new() };
+    for reading in (delivery.sender.face().decode)(delivery.headers, delivery.body)? {
+        match reading {
+            Ok(event) => decoded.events.push(event),
+            Err(ignored) => decoded.ignored.push(ignored),
+        }
+    }
+    Ok(decoded)
+}
+
+/// What a delivery means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decoded {
+    /// Who sent it.
+    pub sender: Sender,
+    /// The pushes and deletions, in the order of the body.
+    pub events: Vec<Event>,
+    /// Everything else in it, in the order of the body.
+    pub ignored: Vec<Ignored>,
+}
+
+/// What happened to an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// A tag points at a digest now, whether it did before or not.
+    Push,
+    /// A tag, or everything under a digest, is gone.
+    Delete,
+}
+
+/// One push or deletion: a claim, which the registry can confirm.
+///
+/// Names are valid and in their canonical spelling; `actor` is free text, without control characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Pushed or deleted.
+    pub action: Action,
+    /// The registry's host as the sender knows it, with its port if it says one.
+    pub registry: Option<String>,
+    /// The repository at that registry.
+    pub repository: String,
+    /// The tag. Every push has one; a deletion without one is of a digest.
+    pub tag: Option<Tag>,
+    /// What the tag points at, or did. Some senders do not say.
+    pub digest: Option<Digest>,
+    /// The media type of the manifest (Docker Hub: of the image's configuration).
+    pub media_type: Option<String>,
+    /// When it happened, as the sender says.
+    pub pushed_at: Option<Timestamp>,
+    /// Who did it, as the sender says.
+    pub actor: Option<String>,
+    /// The sender's id of this event, or of the delivery it came in: the same when the delivery is repeated.
+    pub id: Option<String>,
+}
+
+/// Something in a delivery that is no push or deletion of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ignored {
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// Why a delivery can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Not JSON, cut short, or a value of another type than the sender documents.
+    #[error("the body is not what {sender} sends: {reason} at line {line}, column {column}")]
+    Json {
+        /// Who should have written it.
+        sender: Sender,
+        /// What is wrong there.
+        reason: String,
+        /// Counted from 1; in a form, in the decoded `payload`.
+        line: usize,
+        /// Counted from 1; 0 is the end of the line before.
+        column: usize,
+    },
+    /// A form that does not carry the event.
+    #[error("the body is a form without a `payload` field; choose the content type application/json for the webhook")]
+    NoPayload,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_is_written_as_it_is_read() {
+        for sender in Sender::ALL {
+            assert_eq!(sender.to_string().parse::<Sender>().unwrap(), sender);
+            assert_eq!(serde_json::to_value(sender).unwrap(), sender.as_str());
+        }
+    }
+
+    #[test]
+    fn an_unknown_sender_is_answered_with_the_nearest() {
+        let error = |text: &str| text.parse::<Sender>().unwrap_err().to_string();
+        insta::assert_snapshot!(error("dockerhub"), @"`dockerhub` is no sender; did you mean `docker-hub`? tag2pr understands distribution, docker-hub, ghcr, harbor");
+        insta::assert_snapshot!(error("Harbour"), @"`Harbour` is no sender; did you mean `harbor`? tag2pr understands distribution, docker-hub, ghcr, harbor");
+        assert!(serde_json::from_str::<Sender>(r#""gchr""#).unwrap_err().to_string().contains("did you mean `ghcr`"));
+    }
+}

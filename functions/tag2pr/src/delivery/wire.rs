@@ -1,0 +1,101 @@
+//! What the bodies of all senders have in common.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+use super::claim::excerpt;
+use super::{Malformed, Sender};
+
+/// Parses a body. Values that nobody asks for may have any type, and nest as deep as they like.
+pub(super) fn parse<'a, T: Deserialize<'a>>(sender: Sender, body: &'a [u8]) -> Result<T, Malformed> {
+    serde_json::from_slice(body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let text = error.to_string();
+        let reason = if error.is_eof() {
+            "it ends too early"
+        } else {
+            text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text)
+        };
+        Malformed::Json { sender, reason: excerpt(reason, 200), line, column }
+    })
+}
+
+/// A text; null and `""` are none.
+pub(super) fn text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(value)?.filter(|text| !text.is_empty()))
+}
+
+/// A time: RFC 3339, or seconds since 1970 with or without a fraction. Anything else is none, and so is what registries
+/// write instead of a time: the year 1 or the second 0.
+pub(super) fn time<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Timestamp>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Time {
+        Whole(i64),
+        Fraction(f64),
+        Text(String),
+        Other(serde::de::IgnoredAny),
+    }
+    let time = match Time::deserialize(value)? {
+        Time::Whole(seconds) => Timestamp::from_second(seconds).ok(),
+        // A double of this size is exact to a fraction of a microsecond; `as` saturates to a time out of range.
+        #[expect(clippy::cast_possible_truncation, reason = "out of range is none")]
+        Time::Fraction(seconds) => Timestamp::from_microsecond((seconds * 1e6) as i64).ok(),
+        Time::Text(text) => text.parse().ok(),
+        Time::Other(_) => None,
+    };
+    Ok(time.filter(|time| *time > Timestamp::UNIX_EPOCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct At {
+        #[serde(default, deserialize_with = "time")]
+        at: Option<Timestamp>,
+    }
+
+    fn read(json: &str) -> Option<String> {
+        serde_json::from_str::<At>(json).unwrap().at.map(|at| at.to_string())
+    }
+
+    #[test]
+    fn times_are_read_in_every_form_that_senders_use() {
+        for json in [
+            r#"{"at": 1738860123}"#,
+            r#"{"at": 1738860123.0}"#,
+            r#"{"at": 1.738860123e+09}"#,
+            r#"{"at": "2025-02-06T16:42:03Z"}"#,
+            r#"{"at": "2025-02-06T17:42:03+01:00"}"#,
+        ] {
+            assert_eq!(read(json).as_deref(), Some("2025-02-06T16:42:03Z"), "{json}");
+        }
+        assert_eq!(read(r#"{"at": 1738860123.25}"#).as_deref(), Some("2025-02-06T16:42:03.25Z"));
+        let nanoseconds = "2026-11-21T02:01:31.193544233Z";
+        assert_eq!(read(&format!(r#"{{"at": "{nanoseconds}"}}"#)).as_deref(), Some(nanoseconds));
+    }
+
+    #[test]
+    fn what_is_no_time_is_none() {
+        for value in [
+            "null",
+            "0",
+            "-1",
+            "99999999999999",
+            "18446744073709551615",
+            "1e300",
+            "-1e300",
+            "true",
+            "[1]",
+            r#""""#,
+            r#""yesterday""#,
+            r#""0001-01-01T00:00:00Z""#,
+            r#"{"seconds": 1}"#,
+        ] {
+            assert_eq!(read(&format!(r#"{{"at": {value}}}"#)), None, "{value}");
+        }
+        assert_eq!(read("{}"), None);
+    }
+}
