@@ -7,6 +7,7 @@
 //! images/<registry>/<repository>/watchers.json              which repositories have a policy on this image
 //! repositories/<host>/<path>/<base>/index.json              policies and automations at one base commit
 //! repositories/<host>/<path>/<base>/proposals/<name>.json   what was last written, its pull request, its fate
+//! repositories/<host>/<path>/<base>/holds.json              what not to propose, and why
 //! repositories/<host>/<path>/<base>/pull-requests/<n>.json  pull requests of repositories without a forge
 //! inbox/<repository>/<id>.json                              pokes for a local worker
 //! leases/<repository>.json                                  who works on a repository
@@ -104,6 +105,11 @@ impl Key {
     /// All pull requests of a repository without a forge.
     pub fn pull_requests(repository: &RepositoryId) -> Self {
         Self(format!("{}pull-requests/", Self::repository(repository)))
+    }
+
+    /// What must not be proposed to a repository.
+    pub fn holds(repository: &RepositoryId) -> Self {
+        Self(format!("{}holds.json", Self::repository(repository)))
     }
 
     fn repository(repository: &RepositoryId) -> String {

@@ -89,6 +89,11 @@ pub enum News {
 }
 
 impl News {
+    /// What a complete listing adds to a ledger: the tags that it does not know.
+    pub fn listed(tags: Vec<Tag>, known: &Ledger, at: Timestamp) -> Self {
+        Self::Listed { tags: tags.into_iter().filter(|tag| known.get(tag.as_str()).is_none()).collect(), at }
+    }
+
     /// A name for it: the same for the same event however often it is delivered, so that it is stored once.
     ///
     /// The sender's id decides; without one (tag, digest, sender's time); without a time every delivery is its own.

@@ -60,7 +60,12 @@ fn explain(file: &str, error: &serde_saphyr::Error) -> Mistake {
             (format!("unknown value `{variant}`"), Some(suggest(variant, expected)))
         }
         serde_saphyr::Error::SerdeMissingField { field, .. } => (format!("the key `{field}` is missing"), None),
-        other => (other.render().lines().next().unwrap_or_default().to_owned(), None),
+        other => {
+            let message = other.render();
+            let message = message.lines().next().unwrap_or_default();
+            // The place stands in front of the message already.
+            (message.trim_end_matches(&format!(" at line {line}, column {column}")).to_owned(), None)
+        }
     };
     Mistake { place, message, help }
 }

@@ -1,0 +1,311 @@
+//! `tag2pr.yaml`: what a deployment is made of.
+//!
+//! Reading it is pure: secrets are references here, resolved at the edge.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+
+use crate::delivery::Sender;
+use crate::mistake::{Mistake, read_yaml};
+
+/// Everything in `tag2pr.yaml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Config {
+    /// A directory, or `s3://bucket/prefix`.
+    pub store: String,
+    /// `serve` only: host and port of the listener.
+    #[serde(default = "default_listen")]
+    pub listen: String,
+    /// Who may send deliveries, by the name in the path `/hooks/<name>`.
+    #[serde(default)]
+    pub sources: BTreeMap<String, Source>,
+    /// Registries that need more than anonymous HTTPS.
+    #[serde(default)]
+    pub registries: Vec<Registry>,
+    /// The manifests repositories.
+    #[serde(default)]
+    pub repositories: Vec<Repository>,
+    /// How much is accepted.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+fn default_listen() -> String {
+    "127.0.0.1:8080".to_owned()
+}
+
+/// One sender of deliveries.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Source {
+    /// What it speaks.
+    #[serde(rename = "type")]
+    pub sender: Sender,
+    /// One secret, or several while they are being rotated. A source without any answers to nobody.
+    #[serde(deserialize_with = "one_or_many")]
+    pub secret: Vec<SecretRef>,
+    /// The registry it speaks for, whatever host the body names: for senders that name none, or an internal one.
+    #[serde(default)]
+    pub registry: Option<String>,
+}
+
+/// One registry.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Registry {
+    /// Host, with its port if it has one.
+    pub host: String,
+    /// Plain HTTP.
+    #[serde(default)]
+    pub insecure: bool,
+    /// `user:password`
+    #[serde(default)]
+    pub credentials: Option<SecretRef>,
+    /// Other names that senders use for it.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// A file with the certificate authority that signed its certificate, PEM.
+    #[serde(default)]
+    pub ca: Option<String>,
+    /// Whether a tag's digest is confirmed there before it goes to Git.
+    #[serde(default = "yes")]
+    pub confirm: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// One manifests repository.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Repository {
+    /// `https://github.com/acme/fleet.git`, or the path of a bare repository.
+    pub url: String,
+    /// The base branch that proposals are made against.
+    #[serde(default = "main_branch")]
+    pub branch: String,
+    /// What kind of forge it is on; guessed from the URL where it is known.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// The forge's API, where it is not where the URL says.
+    #[serde(default)]
+    pub api: Option<String>,
+    /// How to get in.
+    #[serde(default)]
+    pub credentials: Option<Credentials>,
+    /// The secret of the host's own webhook.
+    #[serde(default)]
+    pub webhook: Option<SecretRef>,
+    /// A file with the certificate authority that signed its certificate, PEM.
+    #[serde(default)]
+    pub ca: Option<String>,
+}
+
+fn main_branch() -> String {
+    "main".to_owned()
+}
+
+/// How to get into a repository and its forge.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Credentials {
+    /// A token that may read and write contents and pull requests.
+    pub token: SecretRef,
+    /// The user that goes with the token, where the host wants one.
+    #[serde(default)]
+    pub user: Option<String>,
+}
+
+/// How much is accepted.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Limits {
+    /// The longest body of a delivery.
+    pub body: Size,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body: Size(1 << 20) }
+    }
+}
+
+/// A number of bytes: `512KiB`, `1MiB`, `4096`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub usize);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let unit = match text[digits.len()..].trim() {
+            "" | "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            _ => 0,
+        };
+        match digits.parse::<usize>().ok().and_then(|number| number.checked_mul(unit)) {
+            Some(size) if size > 0 => Ok(Self(size)),
+            _ => Err(format!("`{text}` is not a size: write for example `512KiB` or `1MiB`")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// Where a secret is, never the secret itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SecretRef {
+    /// `env:NAME`
+    Environment(String),
+    /// `file:PATH`
+    File(String),
+}
+
+impl FromStr for SecretRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("env", name)) if !name.is_empty() => Ok(Self::Environment(name.to_owned())),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.to_owned())),
+            // The text may be the secret itself: it is not repeated.
+            _ => {
+                Err("this is not a reference to a secret: write `env:NAME` or `file:PATH`, so that the secret itself \
+                      stays out of this file"
+                    .to_owned())
+            }
+        }
+    }
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{path}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretRef>, D::Error> {
+    struct OneOrMany;
+
+    impl<'de> de::Visitor<'de> for OneOrMany {
+        type Value = Vec<SecretRef>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("`env:NAME`, `file:PATH`, or a list of them")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(vec![text.parse().map_err(E::custom)?])
+        }
+
+        fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut secrets = Vec::new();
+            while let Some(secret) = list.next_element()? {
+                secrets.push(secret);
+            }
+            Ok(secrets)
+        }
+    }
+
+    deserializer.deserialize_any(OneOrMany)
+}
+
+impl Config {
+    /// Reads `tag2pr.yaml`.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake, with its place and what to do.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Mistake> {
+        read_yaml(file, text)
+    }
+
+    /// The registry's configured name for a host that a sender used.
+    pub fn registry_named(&self, host: &str) -> String {
+        let named = |registry: &&Registry| registry.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(host));
+        self.registries.iter().find(named).map_or(host, |registry| &registry.host).to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(text: &str) -> String {
+        Config::parse("tag2pr.yaml", text).map_or_else(|mistake| mistake.to_string(), |_| "no mistake".to_owned())
+    }
+
+    const HOME_LAB: &str = "\
+store: ./state
+listen: 127.0.0.1:8080
+sources:
+  harbor: { type: harbor, secret: env:HARBOR_WEBHOOK }
+  hub:
+    type: docker-hub
+    secret: [file:/run/secrets/hub, env:HUB_OLD]
+registries:
+  - host: 192.168.0.40:5000
+    insecure: true
+    credentials: env:HARBOR_ROBOT
+    aliases: [harbor.lan]
+repositories:
+  - url: https://github.com/acme/fleet.git
+    credentials: { token: env:GITHUB_TOKEN }
+limits: { body: 512KiB }
+";
+
+    #[test]
+    fn a_home_lab_is_a_few_lines() {
+        let config = Config::parse("tag2pr.yaml", HOME_LAB).unwrap();
+        assert_eq!(config.sources["hub"].secret.len(), 2);
+        assert_eq!(config.limits.body, Size(512 * 1024));
+        assert_eq!(config.repositories[0].branch, "main");
+        assert_eq!(config.registry_named("HARBOR.lan"), "192.168.0.40:5000");
+        assert_eq!(config.registry_named("ghcr.io"), "ghcr.io");
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_place_and_the_nearest_known_one() {
+        insta::assert_snapshot!(mistake("store: x\nregistries:\n  - host: a\n    insecur: true\n"));
+    }
+
+    #[test]
+    fn an_unknown_sender_is_named_with_the_nearest_known_one() {
+        insta::assert_snapshot!(mistake("store: x\nsources:\n  h: { type: habor, secret: env:X }\n"));
+    }
+
+    #[test]
+    fn a_secret_in_the_file_is_a_mistake_that_does_not_repeat_it() {
+        let text = mistake("store: x\nsources:\n  h:\n    type: harbor\n    secret: hunter2\n");
+        assert!(!text.contains("hunter2"));
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_missing_key_and_broken_yaml_say_where() {
+        insta::assert_snapshot!(mistake("listen: x\n"));
+        insta::assert_snapshot!(mistake("store: [x\n"));
+        insta::assert_snapshot!(mistake("store: x\nlimits: { body: 1GB }\n"));
+    }
+}
