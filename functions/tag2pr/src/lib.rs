@@ -18,5 +18,6 @@ pub mod image;
 pub mod keys;
 pub mod seams;
 pub mod secret;
+pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
