@@ -4,4 +4,7 @@
 //! thing fails. What each of them must do is said by the conformance suites in `tag2pr::testing`, which the real thing
 //! passes as well.
 
+pub mod s3;
 pub mod server;
+pub mod signature;
+pub mod sqs;
