@@ -22,5 +22,6 @@ pub mod ledger;
 pub mod mistake;
 pub mod seams;
 pub mod secret;
+pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;

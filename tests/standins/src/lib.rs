@@ -5,4 +5,7 @@
 //! passes as well.
 
 pub mod parts;
+pub mod s3;
 pub mod server;
+pub mod signature;
+pub mod sqs;

@@ -1,1 +1,5 @@
 //! What every implementation of a seam must do, as one function for each seam: it panics where something is wrong.
+
+mod objects;
+
+pub use objects::objects;
