@@ -20,6 +20,7 @@ pub mod image;
 pub mod keys;
 pub mod ledger;
 pub mod mistake;
+pub mod repository_url;
 pub mod seams;
 pub mod secret;
 pub mod store;

@@ -4,8 +4,11 @@
 //! thing fails. What each of them must do is said by the conformance suites in `tag2pr::testing`, which the real thing
 //! passes as well.
 
+pub mod git;
+pub mod git_http;
 pub mod parts;
 pub mod s3;
 pub mod server;
 pub mod signature;
 pub mod sqs;
+pub mod tls;

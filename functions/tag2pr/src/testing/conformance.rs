@@ -3,3 +3,4 @@
 mod objects;
 
 pub use objects::objects;
+pub mod repository;

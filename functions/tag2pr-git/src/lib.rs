@@ -1,0 +1,272 @@
+//! [`GitRepository`] on libgit2: over HTTP and HTTPS, or a repository on this disk; no work tree, no `git` binary.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `objects` | files of a commit, and a new commit: the object database alone |
+//! | `local` | branches of a repository on this disk |
+//! | `remote` | branches of a repository behind a URL: list, fetch, push |
+//! | `transport` | Git's smart HTTP protocol carried by reqwest: credentials, redirects, what a status means |
+//! | `cache` | the bare repository that is kept between calls, and dropped when it is broken or grows too large |
+//!
+//! A commit that was fetched once is not fetched again: a look at an unchanged branch costs one listing of refs.
+
+mod cache;
+mod local;
+mod objects;
+mod remote;
+mod transport;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use git2::Oid;
+use tag2pr::repository_url::{RepositoryUrl, Scheme, UrlError};
+use tag2pr::seams::{CommitId, File, GitError, GitRepository, NewCommit, Snapshot, Wanted};
+use tag2pr::secret::Secret;
+use tokio::sync::{Mutex, mpsc};
+
+/// Who we are to the Git server: HTTP basic authentication, sent to the URL's own origin and nowhere else.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// What the forge wants beside a token: `x-access-token` for GitHub, `oauth2` for GitLab, any for Gitea.
+    pub user: String,
+    /// The token.
+    pub token: Secret,
+}
+
+/// Which repository, and how it may be used.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `https://…`, `http://…`, `file://…`, a path; with a token also `ssh://…` and `git@host:path`, reached over HTTPS.
+    pub url: String,
+    /// A directory for what is fetched; each repository gets one of its own in it. Not used for paths.
+    pub cache: PathBuf,
+    /// `None`: as anybody.
+    pub credentials: Option<Credentials>,
+    /// A file of certificates (PEM) to trust in addition to the system's.
+    pub ca: Option<PathBuf>,
+    /// How long a connection may take to be made.
+    pub connect: Duration,
+    /// How long the server may be silent.
+    pub idle: Duration,
+    /// Larger files are left out of snapshots. Bytes.
+    pub largest_file: usize,
+    /// A larger cache is dropped before the next fetch. Bytes.
+    pub largest_cache: u64,
+}
+
+impl Settings {
+    /// The usual limits: 10 s to connect, 60 s of silence, files of 1 MiB, a cache of 256 MiB.
+    pub fn new(url: impl Into<String>, cache: impl Into<PathBuf>) -> Self {
+        Self {
+            url: url.into(),
+            cache: cache.into(),
+            credentials: None,
+            ca: None,
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            largest_file: 1 << 20,
+            largest_cache: 256 << 20,
+        }
+    }
+}
+
+/// Why a repository can't be used at all: the configuration is wrong, or the disk.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It is no URL.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// SSH is left out on purpose.
+    #[error("{0} is reached by SSH, which is not supported: configure a token, then it is reached over HTTPS")]
+    Ssh(String),
+    /// Nothing at the path, or nothing that is a repository.
+    #[error("no Git repository at `{path}`: {source}")]
+    Local {
+        /// The path.
+        path: String,
+        /// What libgit2 said.
+        source: git2::Error,
+    },
+    /// The cache could not be made.
+    #[error("no cache for Git repositories can be made in `{path}`: {source}")]
+    Cache {
+        /// The directory.
+        path: PathBuf,
+        /// What the disk said.
+        source: std::io::Error,
+    },
+    /// The file of certificates can't be read.
+    #[error("the certificates in `{path}` can't be read: {reason}")]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The HTTP client could not be made: a proxy in the environment that is no URL, no system certificates.
+    #[error("no HTTP client can be made: {0}")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Why something did not work: what is already said in the seam's words, or what libgit2 said of its own objects.
+#[derive(Debug)]
+enum Failure {
+    Said(GitError),
+    Git(git2::Error),
+}
+
+impl From<GitError> for Failure {
+    fn from(error: GitError) -> Self {
+        Self::Said(error)
+    }
+}
+
+impl From<git2::Error> for Failure {
+    fn from(error: git2::Error) -> Self {
+        Self::Git(error)
+    }
+}
+
+/// Takes the files of a snapshot while it is read, several at once; none at all: forget those before, it begins anew.
+/// `false`: nobody listens any more.
+type Sink<'a> = &'a mut dyn FnMut(Vec<File>) -> bool;
+
+/// One repository. It is used by one call at a time; the others wait.
+#[derive(Clone)]
+pub struct Repository {
+    url: String,
+    backend: Arc<Mutex<Backend>>,
+}
+
+enum Backend {
+    Local(local::Local),
+    Remote(remote::Remote),
+}
+
+impl Repository {
+    /// Checks the settings and makes the cache's directory; nobody is called.
+    pub fn open(settings: Settings) -> Result<Self, OpenError> {
+        let url = RepositoryUrl::parse(&settings.url)?;
+        if url.scheme == Scheme::Ssh && settings.credentials.is_none() {
+            return Err(OpenError::Ssh(url.to_string()));
+        }
+        let url = url.over_https();
+        let backend = match url.scheme {
+            Scheme::Local => Backend::Local(local::Local::open(Path::new(&url.path), settings.largest_file)?),
+            Scheme::Https | Scheme::Http | Scheme::Ssh => Backend::Remote(remote::Remote::open(&url, &settings)?),
+        };
+        Ok(Self { url: url.to_string(), backend: Arc::new(Mutex::new(backend)) })
+    }
+
+    /// Where it is, without credentials.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Runs blocking work where it may block. It goes on to its end even if nobody waits for it any more, and until then
+    /// nobody else touches the repository.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Backend) -> Result<T, GitError> + Send + 'static,
+    ) -> Result<T, GitError> {
+        let mut backend = Arc::clone(&self.backend).lock_owned().await;
+        match tokio::task::spawn_blocking(move || work(&mut backend)).await {
+            Ok(result) => result,
+            Err(stopped) => {
+                Err(GitError::Unavailable { url: self.url.clone(), reason: format!("the work was stopped: {stopped}") })
+            }
+        }
+    }
+
+    fn oid(&self, commit: &CommitId) -> Result<Oid, GitError> {
+        Oid::from_str(&commit.0).map_err(|_| GitError::Refused {
+            url: self.url.clone(),
+            reason: format!("`{commit}` is not the id of a commit: 40 hexadecimal digits"),
+        })
+    }
+
+    /// `refs/heads/<branch>`, if that is a name Git allows: nothing else may become part of a refspec.
+    fn reference(&self, branch: &str) -> Result<String, GitError> {
+        let name = format!("refs/heads/{branch}");
+        if git2::Reference::is_valid_name(&name) {
+            return Ok(name);
+        }
+        Err(GitError::Refused { url: self.url.clone(), reason: format!("`{branch}` is no valid name of a branch") })
+    }
+}
+
+#[async_trait]
+impl GitRepository for Repository {
+    async fn head(&self, branch: &str) -> Result<Option<CommitId>, GitError> {
+        let name = self.reference(branch)?;
+        let head = self.run(move |backend| match backend {
+            Backend::Local(local) => local.head(&name),
+            Backend::Remote(remote) => remote.head(&name),
+        });
+        Ok(head.await?.map(|id| CommitId(id.to_string())))
+    }
+
+    async fn snapshot(&self, branch: &str, wanted: Wanted<'_>) -> Result<Snapshot, GitError> {
+        let name = self.reference(branch)?;
+        // `wanted` is borrowed and can't leave this task, so the files come to it, a few at a time.
+        let (sender, mut receiver) = mpsc::channel::<Vec<File>>(4);
+        let reading = self.run(move |backend| {
+            let sink: Sink = &mut |files| sender.blocking_send(files).is_ok();
+            match backend {
+                Backend::Local(local) => local.snapshot(&name, sink),
+                Backend::Remote(remote) => remote.snapshot(&name, sink),
+            }
+        });
+        let sorting = async {
+            let mut kept = Vec::new();
+            while let Some(files) = receiver.recv().await {
+                if files.is_empty() {
+                    kept.clear();
+                }
+                kept.extend(files.into_iter().filter(|file| wanted(&file.path, &file.bytes)));
+            }
+            kept
+        };
+        let (commit, mut files) = tokio::join!(reading, sorting);
+        let commit = commit?.ok_or_else(|| GitError::MissingBranch { branch: branch.into(), url: self.url.clone() })?;
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Snapshot { commit: CommitId(commit.to_string()), files })
+    }
+
+    async fn commit(&self, commit: &NewCommit) -> Result<CommitId, GitError> {
+        let parent = self.oid(&commit.parent)?;
+        let commit = commit.clone();
+        let made = self.run(move |backend| match backend {
+            Backend::Local(local) => local.commit(parent, &commit),
+            Backend::Remote(remote) => remote.commit(parent, &commit),
+        });
+        Ok(CommitId(made.await?.to_string()))
+    }
+
+    async fn push(&self, branch: &str, commit: &CommitId, expected: Option<&CommitId>) -> Result<(), GitError> {
+        let name = self.reference(branch)?;
+        let commit = self.oid(commit)?;
+        let expected = expected.map(|expected| self.oid(expected)).transpose()?;
+        self.run(move |backend| match backend {
+            Backend::Local(local) => local.push(&name, commit, expected),
+            Backend::Remote(remote) => remote.push(&name, commit, expected),
+        })
+        .await
+    }
+}
+
+/// `refs/heads/main` as people say it.
+fn branch_of(name: &str) -> &str {
+    name.strip_prefix("refs/heads/").unwrap_or(name)
+}
+
+/// The branch is somewhere else.
+fn moved(name: &str, found: Option<Oid>, expected: Option<Oid>) -> GitError {
+    let short = |id: Oid| id.to_string().chars().take(7).collect::<String>();
+    let found = found.map_or_else(|| "it does not exist".to_owned(), |id| format!("it is at {}", short(id)));
+    let expected = expected.map_or_else(|| "expected none".to_owned(), |id| format!("expected it at {}", short(id)));
+    GitError::Moved { branch: branch_of(name).to_owned(), reason: format!("{found}, {expected}") }
+}

@@ -1,0 +1,52 @@
+//! Repositories on this disk.
+
+use tag2pr::seams::{GitError, GitRepository};
+use tag2pr_git::{Repository, Settings};
+use tag2pr_standins::git::{self, Bare, Entry};
+
+use crate::world::{all, change, paths};
+
+#[tokio::test]
+async fn a_checked_out_branch_is_left_alone_and_others_are_not() {
+    if !git::is_installed() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let bare = Bare::create(&directory.path().join("fleet.git"));
+    bare.push("main", &[Entry::file("apps/web.yaml", "image: web:1.0\n")], "Begin");
+    let tree = directory.path().join("fleet");
+    bare.run(&["clone", "--quiet", ".", &tree.display().to_string()]);
+
+    let git = Repository::open(Settings::new(tree.display().to_string(), directory.path())).unwrap();
+    let base = git.snapshot("main", &all).await.unwrap().commit;
+    let commit = git.commit(&change(&base, "apps/web.yaml", "image: web:1.1\n")).await.unwrap();
+    let refused = git.push("main", &commit, Some(&base)).await;
+    assert!(matches!(&refused, Err(GitError::Refused { reason, .. }) if reason.contains("checked out")), "{refused:?}");
+    git.push("tag2pr/web", &commit, None).await.unwrap();
+    assert_eq!(git.head("tag2pr/web").await.unwrap(), Some(commit));
+    assert_eq!(git.head("main").await.unwrap(), Some(base));
+    assert_eq!(std::fs::read(tree.join("apps/web.yaml")).unwrap(), b"image: web:1.0\n");
+    assert_eq!(paths(&git, "tag2pr/web").await, ["apps/web.yaml"]);
+}
+
+#[tokio::test]
+async fn a_branch_in_the_way_is_refused() {
+    if !git::is_installed() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let bare = Bare::create(&directory.path().join("fleet.git"));
+    bare.push("tag2pr", &[Entry::file("a", "a")], "Take the name");
+    let git = Repository::open(Settings::new(bare.path().display().to_string(), directory.path())).unwrap();
+    let head = git.head("tag2pr").await.unwrap().unwrap();
+    assert!(matches!(git.push("tag2pr/web", &head, None).await, Err(GitError::Refused { .. })));
+}
+
+#[test]
+fn where_there_is_no_repository_the_path_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("none");
+    let refused = Repository::open(Settings::new(path.display().to_string(), directory.path())).err();
+    let refused = refused.unwrap().to_string();
+    assert!(refused.starts_with(&format!("no Git repository at `{}`: ", path.display())), "{refused}");
+}

@@ -1,0 +1,8 @@
+//! The Git repository seam on libgit2, against real repositories.
+
+mod cache;
+mod conformance;
+mod disk;
+mod server;
+mod tls;
+mod world;

@@ -1,0 +1,290 @@
+//! What every [`GitRepository`] must do.
+
+use jiff::Timestamp;
+
+use crate::seams::{Author, CommitId, File, GitError, GitRepository, NewCommit, Snapshot};
+use crate::testing::repository::{Entry, Logged, Mode};
+
+/// A repository without branches, the client under test, and ways to look at it and to change it behind the client's
+/// back.
+pub trait RepositoryWorld: Send + Sync {
+    /// The client under test; always the same one, so that what it remembers is tested too.
+    fn repository(&self) -> &dyn GitRepository;
+
+    /// A commit by somebody else on top of a branch, which is created if there is none.
+    fn push_by_somebody_else(&self, branch: &str, entries: &[Entry], message: &str) -> CommitId;
+
+    /// Everything on a branch, in the order of the paths; nothing if there is no such branch.
+    fn entries(&self, branch: &str) -> Vec<Entry>;
+
+    /// The commits of a branch, newest first; nothing if there is no such branch.
+    fn log(&self, branch: &str) -> Vec<Logged>;
+
+    /// Lets the server refuse every later push to this branch for this reason; `false` if nothing can.
+    fn protect(&self, branch: &str, reason: &str) -> bool;
+
+    /// Makes the client's credentials wrong for the calls that follow, or right again; `false` if there are none.
+    fn wrong_credentials(&self, wrong: bool) -> bool;
+
+    /// Lets the next call find no server; `false` if there is none.
+    fn server_down_once(&self) -> bool;
+}
+
+/// Runs the whole suite.
+///
+/// # Panics
+///
+/// Where the repository does something else than it must.
+pub async fn repository(world: &dyn RepositoryWorld) {
+    a_missing_branch_has_no_head_and_no_files(world).await;
+    a_snapshot_holds_exactly_the_wanted_files(world).await;
+    the_same_change_makes_the_same_commit_and_nobody_sees_it(world).await;
+    a_push_creates_a_branch_and_keeps_everything_else(world).await;
+    a_push_that_expected_something_else_changes_nothing(world).await;
+    a_push_replaces_what_it_expected(world).await;
+    what_somebody_else_pushed_is_seen(world).await;
+    a_protected_branch_is_refused_in_the_servers_words(world).await;
+    wrong_credentials_are_refused_with_what_to_do(world).await;
+    a_server_that_does_not_answer_is_unavailable(world).await;
+}
+
+const CRLF: &[u8] = b"image: web:1.0 # {\"$imagepolicy\": \"flux-system:web\"}\r\nport: 80\r\n";
+const BOM: &[u8] = b"\xef\xbb\xbfimage: web:1.0\n";
+const LATIN: &[u8] = b"caf\xe9\0\xff";
+
+fn change(parent: &CommitId, path: &str, bytes: &[u8]) -> NewCommit {
+    NewCommit {
+        parent: parent.clone(),
+        files: vec![File { path: path.to_owned(), bytes: bytes.to_vec() }],
+        message: "Update web to 1.1\n\nPolicy: flux-system/web\n".to_owned(),
+        author: Author { name: "tag2pr".to_owned(), email: "tag2pr@users.noreply.github.com".to_owned() },
+        at: Timestamp::from_second(1_767_268_800).expect("a time in range"),
+    }
+}
+
+fn paths(snapshot: &Snapshot) -> Vec<&str> {
+    snapshot.files.iter().map(|file| &*file.path).collect()
+}
+
+async fn head(world: &dyn RepositoryWorld, branch: &str) -> CommitId {
+    let head = world.repository().head(branch).await.expect("the head of a branch");
+    head.unwrap_or_else(|| panic!("`{branch}` has no head"))
+}
+
+async fn a_missing_branch_has_no_head_and_no_files(world: &dyn RepositoryWorld) {
+    let git = world.repository();
+    assert_eq!(git.head("main").await.expect("a repository without branches"), None);
+    match git.snapshot("main", &|_, _| true).await {
+        Err(GitError::MissingBranch { branch, .. }) => assert_eq!(branch, "main"),
+        other => panic!("a missing branch gave {other:?}"),
+    }
+}
+
+async fn a_snapshot_holds_exactly_the_wanted_files(world: &dyn RepositoryWorld) {
+    let id = world.push_by_somebody_else(
+        "main",
+        &[
+            Entry::file("README.md", "# Fleet\n"),
+            Entry::file("apps/web/deploy.yaml", CRLF),
+            Entry::file("apps/web.yaml", BOM),
+            Entry::file("apps/web/deep/er/values.yaml", "tag: 1.0\n"),
+            Entry::file("apps/latin.yaml", LATIN),
+            Entry::file("apps/empty.yaml", ""),
+            Entry::executable("bin/run.yaml", "#!/bin/sh\n"),
+            Entry::link("apps/link.yaml", "web/deploy.yaml"),
+        ],
+        "Begin",
+    );
+    assert_eq!(head(world, "main").await, id);
+
+    let git = world.repository();
+    let all = git.snapshot("main", &|_, _| true).await.expect("a snapshot");
+    assert_eq!(all.commit, id);
+    assert_eq!(
+        paths(&all),
+        [
+            "README.md",
+            "apps/empty.yaml",
+            "apps/latin.yaml",
+            "apps/web.yaml",
+            "apps/web/deep/er/values.yaml",
+            "apps/web/deploy.yaml",
+            "bin/run.yaml"
+        ],
+        "in the order of the paths, links left out"
+    );
+    let bytes = |path: &str| all.files.iter().find(|file| file.path == path).map(|file| &*file.bytes);
+    assert_eq!(bytes("apps/web/deploy.yaml"), Some(CRLF));
+    assert_eq!(bytes("apps/web.yaml"), Some(BOM));
+    assert_eq!(bytes("apps/latin.yaml"), Some(LATIN));
+
+    let by_path = git.snapshot("main", &|path, _| path.starts_with("apps/web/")).await.expect("a snapshot");
+    assert_eq!(paths(&by_path), ["apps/web/deep/er/values.yaml", "apps/web/deploy.yaml"]);
+    let by_bytes = git.snapshot("main", &|_, bytes| bytes.ends_with(b"\r\n")).await.expect("a snapshot");
+    assert_eq!(paths(&by_bytes), ["apps/web/deploy.yaml"]);
+    let none = git.snapshot("main", &|_, _| false).await.expect("a snapshot");
+    assert_eq!((none.commit, none.files), (id, Vec::new()));
+}
+
+async fn the_same_change_makes_the_same_commit_and_nobody_sees_it(world: &dyn RepositoryWorld) {
+    let git = world.repository();
+    let base = head(world, "main").await;
+    let before = world.entries("main");
+    let new = change(&base, "apps/web.yaml", b"image: web:1.1\n");
+
+    let first = git.commit(&new).await.expect("a commit");
+    assert_eq!(first.0.len(), 40);
+    assert_eq!(git.commit(&new).await.expect("the same commit again"), first);
+    let mut later = new.clone();
+    later.at = Timestamp::from_second(1_767_268_801).expect("a time in range");
+    assert_ne!(git.commit(&later).await.expect("a later commit"), first);
+    let mut other = new.clone();
+    other.files[0].bytes.push(b' ');
+    assert_ne!(git.commit(&other).await.expect("another commit"), first);
+
+    assert_eq!(head(world, "main").await, base);
+    assert_eq!(world.entries("main"), before);
+
+    let link = git.commit(&change(&base, "apps/link.yaml", b"no link any more")).await;
+    assert!(matches!(link, Err(GitError::Refused { .. })), "a link was replaced by a file: {link:?}");
+    let unknown = git.commit(&change(&CommitId("0123456789".repeat(4)), "a", b"")).await;
+    assert!(matches!(unknown, Err(GitError::Unavailable { .. })), "a commit on an unknown parent: {unknown:?}");
+}
+
+async fn a_push_creates_a_branch_and_keeps_everything_else(world: &dyn RepositoryWorld) {
+    let git = world.repository();
+    let base = head(world, "main").await;
+    let mut new = change(&base, "apps/web/deploy.yaml", b"image: web:1.1\r\n");
+    new.files.push(File { path: "bin/run.yaml".to_owned(), bytes: b"#!/bin/bash\n".to_vec() });
+    new.files.push(File { path: "apps/new/file.yaml".to_owned(), bytes: b"new\n".to_vec() });
+    let commit = git.commit(&new).await.expect("a commit");
+    git.push("tag2pr/web", &commit, None).await.expect("a new branch");
+
+    assert_eq!(head(world, "tag2pr/web").await, commit);
+    let mut entries = world.entries("main");
+    for entry in &mut entries {
+        match &*entry.path {
+            "apps/web/deploy.yaml" => entry.bytes = b"image: web:1.1\r\n".to_vec(),
+            "bin/run.yaml" => entry.bytes = b"#!/bin/bash\n".to_vec(),
+            _ => {}
+        }
+    }
+    entries.push(Entry::file("apps/new/file.yaml", "new\n"));
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    assert_eq!(world.entries("tag2pr/web"), entries);
+    let modes = |mode| entries.iter().filter(move |entry| entry.mode == mode).count();
+    assert_eq!((modes(Mode::Executable), modes(Mode::Link)), (1, 1));
+
+    let log = world.log("tag2pr/web");
+    assert_eq!(log.len(), 2);
+    assert_eq!(log[0], Logged { id: commit, message: new.message, author: new.author, at: new.at });
+    assert_eq!(log[1].id, base);
+}
+
+async fn a_push_that_expected_something_else_changes_nothing(world: &dyn RepositoryWorld) {
+    let git = world.repository();
+    let base = head(world, "main").await;
+    let ours = head(world, "tag2pr/web").await;
+    let new = git.commit(&change(&base, "apps/web.yaml", b"image: web:1.2\n")).await.expect("a commit");
+    let stale = git.commit(&change(&base, "apps/web.yaml", b"image: web:0.9\n")).await.expect("a commit");
+
+    for (branch, expected) in [
+        ("tag2pr/web", None),
+        ("tag2pr/web", Some(&base)),
+        ("tag2pr/web", Some(&stale)),
+        ("tag2pr/other", Some(&base)),
+        ("main", Some(&ours)),
+    ] {
+        match git.push(branch, &new, expected).await {
+            Err(GitError::Moved { branch: named, .. }) => assert_eq!(named, branch),
+            other => panic!("pushing {branch} where it was not at {expected:?} gave {other:?}"),
+        }
+    }
+    assert_eq!(head(world, "tag2pr/web").await, ours);
+    assert_eq!(head(world, "main").await, base);
+    assert_eq!(git.head("tag2pr/other").await.expect("a missing branch"), None);
+}
+
+async fn a_push_replaces_what_it_expected(world: &dyn RepositoryWorld) {
+    let git = world.repository();
+    let base = head(world, "main").await;
+    let old = head(world, "tag2pr/web").await;
+    let new = git.commit(&change(&base, "apps/web.yaml", b"image: web:1.2\n")).await.expect("a commit");
+    git.push("tag2pr/web", &new, Some(&old)).await.expect("a rebuilt branch");
+
+    assert_eq!(head(world, "tag2pr/web").await, new);
+    let log: Vec<CommitId> = world.log("tag2pr/web").into_iter().map(|commit| commit.id).collect();
+    assert_eq!(log, [new.clone(), base], "one commit on top of base");
+    git.push("tag2pr/web", &new, Some(&new)).await.expect("the same again");
+    assert_eq!(head(world, "tag2pr/web").await, new);
+}
+
+async fn what_somebody_else_pushed_is_seen(world: &dyn RepositoryWorld) {
+    let git = world.repository();
+    let before = head(world, "main").await;
+    let pushed = world.push_by_somebody_else("main", &[Entry::file("apps/web.yaml", "image: web:2.0\n")], "Upgrade");
+    assert_ne!(pushed, before);
+
+    let wanted = |path: &str, _: &[u8]| path == "apps/web.yaml";
+    let snapshot = git.snapshot("main", &wanted).await.expect("a snapshot");
+    assert_eq!(snapshot.commit, pushed);
+    assert_eq!(snapshot.files, [File { path: "apps/web.yaml".to_owned(), bytes: b"image: web:2.0\n".to_vec() }]);
+
+    let ours = head(world, "tag2pr/web").await;
+    let theirs = world.push_by_somebody_else("tag2pr/web", &[Entry::file("fix.txt", "fix\n")], "Fix it by hand");
+    let new = git.commit(&change(&pushed, "apps/web.yaml", b"image: web:2.1\n")).await.expect("a commit");
+    assert!(matches!(git.push("tag2pr/web", &new, Some(&ours)).await, Err(GitError::Moved { .. })));
+    assert_eq!(head(world, "tag2pr/web").await, theirs, "somebody else's commit stays");
+    git.push("main", &new, Some(&pushed)).await.expect("a commit on the base itself");
+    assert_eq!(git.snapshot("main", &wanted).await.expect("a snapshot").commit, new);
+}
+
+async fn a_protected_branch_is_refused_in_the_servers_words(world: &dyn RepositoryWorld) {
+    let git = world.repository();
+    let base = head(world, "main").await;
+    let new = git.commit(&change(&base, "apps/web.yaml", b"image: web:2.2\n")).await.expect("a commit");
+    git.push("tag2pr/protected", &new, None).await.expect("a new branch");
+    if !world.protect("tag2pr/protected", "only owners may push here") {
+        return;
+    }
+    match git.push("tag2pr/protected", &base, Some(&new)).await {
+        Err(GitError::Refused { reason, .. }) => assert!(reason.contains("only owners may push here"), "{reason}"),
+        other => panic!("pushing a protected branch gave {other:?}"),
+    }
+    assert_eq!(head(world, "tag2pr/protected").await, new);
+}
+
+async fn wrong_credentials_are_refused_with_what_to_do(world: &dyn RepositoryWorld) {
+    let git = world.repository();
+    let base = head(world, "main").await;
+    if !world.wrong_credentials(true) {
+        return;
+    }
+    for refused in [
+        git.head("main").await.map(drop),
+        git.snapshot("main", &|_, _| true).await.map(drop),
+        git.push("tag2pr/refused", &base, None).await,
+    ] {
+        match refused {
+            Err(GitError::Refused { reason, .. }) => assert!(reason.contains("check the token"), "{reason}"),
+            other => panic!("wrong credentials gave {other:?}"),
+        }
+    }
+    world.wrong_credentials(false);
+    assert_eq!(git.head("tag2pr/refused").await.expect("a missing branch"), None);
+}
+
+async fn a_server_that_does_not_answer_is_unavailable(world: &dyn RepositoryWorld) {
+    let git = world.repository();
+    let before = head(world, "main").await;
+    if !world.server_down_once() {
+        return;
+    }
+    assert!(matches!(git.head("main").await, Err(GitError::Unavailable { .. })));
+    world.server_down_once();
+    assert!(matches!(git.snapshot("main", &|_, _| true).await, Err(GitError::Unavailable { .. })));
+    world.server_down_once();
+    assert!(matches!(git.push("tag2pr/down", &before, None).await, Err(GitError::Unavailable { .. })));
+    assert_eq!(head(world, "main").await, before);
+    assert_eq!(git.head("tag2pr/down").await.expect("a missing branch"), None);
+}
