@@ -16,7 +16,10 @@
 
 pub mod image;
 pub mod keys;
+pub mod markers;
+pub mod problem;
 pub mod seams;
 pub mod secret;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod yaml;
