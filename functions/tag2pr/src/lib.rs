@@ -14,6 +14,7 @@
 //! time is an argument. [`seams`] names the systems outside, [`flow`] walks the journeys `receive`, `propose` and `sweep`
 //! over them, and [`endpoint`] says which path is which source and which outcome is which HTTP status.
 
+pub mod flux;
 pub mod image;
 pub mod keys;
 pub mod markers;

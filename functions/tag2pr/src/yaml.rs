@@ -1,5 +1,7 @@
 //! YAML as the rest of this crate sees it: the one place that knows how the parser is set up.
 
+mod tree;
+
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -7,6 +9,8 @@ use granit_parser::{ErrorKind, Event, Options, Parser, ScanError, Span};
 use regex::Regex;
 
 use crate::problem::{Place, Problem};
+
+pub(crate) use tree::{Node, NodeId, Tree, trees};
 
 /// Why a text is no YAML.
 #[derive(Debug, Clone, PartialEq, Eq)]
