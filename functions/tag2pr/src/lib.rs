@@ -21,8 +21,14 @@ pub mod keys;
 pub mod ledger;
 pub mod mistake;
 pub mod repository_url;
+pub mod flux;
+pub mod image;
+pub mod keys;
+pub mod markers;
+pub mod problem;
 pub mod seams;
 pub mod secret;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod yaml;

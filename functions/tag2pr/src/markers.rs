@@ -1,0 +1,306 @@
+//! Markers in manifests, and the edits they ask for: only the bytes of marked values change.
+//!
+//! A marker is a comment at a value that names a policy, exactly where
+//! [Flux](https://fluxcd.io/flux/guides/image-update/#configure-image-update-for-custom-resources) recognises it:
+//!
+//! ```yaml
+//! image: ghcr.io/acme/web:1.2.3 # {"$imagepolicy": "flux-system:web"}
+//! ```
+//!
+//! [`find`] lists them, [`edit`] writes the values that the policies selected. Where Flux prints the whole file anew,
+//! every other byte stays here; the result is parsed again and compared before anybody gets to see it.
+
+mod scalar;
+mod setter;
+mod yaml;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use granit_parser::Event;
+use serde::Serialize;
+
+pub use setter::{Part, PolicyName, Setter, TOKEN};
+
+use crate::problem::{Place, Problem};
+use crate::yaml::{Syntax, events, range, text};
+
+/// What a policy selected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewImage {
+    /// `spec.image` of the ImageRepository, as written there.
+    pub name: String,
+    /// The selected tag.
+    pub tag: String,
+    /// What the tag points at, where the policy wants it in the manifests.
+    pub digest: Option<String>,
+}
+
+/// The Kubernetes object a value belongs to; what the manifest does not say is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectId {
+    /// `apps/v1`
+    pub api_version: String,
+    /// `Deployment`
+    pub kind: String,
+    /// `metadata.name`
+    pub name: String,
+    /// `metadata.namespace`
+    pub namespace: String,
+}
+
+/// A value that a policy decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker {
+    /// Which policy, and which part of its image.
+    pub setter: Setter,
+    /// Where the value starts, from 1; for a block scalar the line of its header.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+    /// What it holds now, without quotes.
+    pub value: String,
+    /// Its bytes in the file, with quotes; of a block scalar the lines under its header.
+    pub span: Range<usize>,
+    /// The object around it; none in files that are no Kubernetes manifests.
+    pub object: Option<ObjectId>,
+}
+
+/// One value that was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Change {
+    /// From the root of the repository.
+    pub file: String,
+    /// Where the value starts, from 1.
+    pub line: usize,
+    /// What it held.
+    pub old: String,
+    /// What it holds now.
+    pub new: String,
+    /// The marker that asked for it.
+    pub setter: Setter,
+    /// The object around it; none in files that are no Kubernetes manifests.
+    pub object: Option<ObjectId>,
+}
+
+/// A file after the edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// The whole file; without changes exactly what came in.
+    pub bytes: Vec<u8>,
+    /// In the order of the file.
+    pub changes: Vec<Change>,
+    /// Values that were left alone although their marker asks for another: the others of their policy in this file
+    /// were left alone too, because a tag without its digest is a different image.
+    pub problems: Vec<Problem>,
+}
+
+/// Whether a file can hold markers: it is YAML by its name, as Flux sees it, and has the token in it.
+pub fn wanted(path: &str, bytes: &[u8]) -> bool {
+    is_yaml(path) && contains(bytes, TOKEN)
+}
+
+pub(crate) fn is_yaml(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.ends_with(".yaml") || name.ends_with(".yml") || name == "Kustomization"
+}
+
+pub(crate) fn contains(bytes: &[u8], token: &str) -> bool {
+    // The first byte of each token is rare enough that this is as fast as reading the file.
+    let token = token.as_bytes();
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| Some(byte) == token.first()) {
+        rest = &rest[at..];
+        if rest.starts_with(token) {
+            return true;
+        }
+        rest = &rest[1..];
+    }
+    false
+}
+
+/// The markers of a file, in its order; none in a file that can hold none.
+///
+/// # Errors
+///
+/// When a file with the token in it cannot be read as YAML.
+pub fn find(path: &str, bytes: &[u8]) -> Result<Vec<Marker>, Problem> {
+    if !wanted(path, bytes) {
+        return Ok(Vec::new());
+    }
+    let text = text(bytes).map_err(|error| error.problem(path))?;
+    let scan = yaml::scan(text).map_err(|error| error.problem(path))?;
+    Ok(scan.marked.iter().map(|marked| marker(text, &scan, marked)).collect())
+}
+
+/// The comments with the token in them that mark nothing, and why: Flux passes over them in silence.
+///
+/// # Errors
+///
+/// When a file with the token in it cannot be read as YAML.
+pub fn strays(path: &str, bytes: &[u8]) -> Result<Vec<Problem>, Problem> {
+    if !wanted(path, bytes) {
+        return Ok(Vec::new());
+    }
+    let text = text(bytes).map_err(|error| error.problem(path))?;
+    let scan = yaml::scan(text).map_err(|error| error.problem(path))?;
+    let problem = |(at, reason): &(usize, &str)| {
+        let (line, column) = position(text, *at);
+        Problem::at(Place { file: path.to_owned(), line, column }, *reason)
+    };
+    Ok(scan.stray.iter().map(problem).collect())
+}
+
+/// Writes the wanted images at the markers of a file.
+///
+/// `wanted` gives what the policy of a setter selected; none leaves the value alone.
+///
+/// # Errors
+///
+/// When a file with the token in it cannot be read as YAML, or when the result is not what was meant: nothing changes.
+pub fn edit(path: &str, bytes: &[u8], wanted: &dyn Fn(&Setter) -> Option<NewImage>) -> Result<Edited, Problem> {
+    let unchanged = Edited { bytes: bytes.to_vec(), changes: Vec::new(), problems: Vec::new() };
+    if !self::wanted(path, bytes) {
+        return Ok(unchanged);
+    }
+    let text = text(bytes).map_err(|error| error.problem(path))?;
+    let scan = yaml::scan(text).map_err(|error| error.problem(path))?;
+
+    let mut planned = Vec::new();
+    let mut refused: BTreeSet<&PolicyName> = BTreeSet::new();
+    let mut problems = Vec::new();
+    for marked in &scan.marked {
+        let Some(image) = wanted(&marked.setter) else { continue };
+        let marker = marker(text, &scan, marked);
+        let splices = part(&image, &marked.setter).and_then(|new| {
+            if new == marker.value {
+                return Ok(None);
+            }
+            scalar::replace(text, &scan.events[marked.event].0, marked, &new).map(|splices| Some((new, splices)))
+        });
+        match splices {
+            Ok(None) => {}
+            Ok(Some((new, splices))) => planned.push((marked, marker, new, splices)),
+            Err(reason) => {
+                refused.insert(&marked.setter.policy);
+                let place = Place { file: path.to_owned(), line: marker.line, column: marker.column };
+                problems.push(Problem::at(place, reason));
+            }
+        }
+    }
+    planned.retain(|(marked, ..)| !refused.contains(&marked.setter.policy));
+    if planned.is_empty() {
+        return Ok(Edited { problems, ..unchanged });
+    }
+
+    let mut result = String::with_capacity(text.len() + 64);
+    let mut kept = 0;
+    for (at, replacement) in planned.iter().flat_map(|(_, _, _, splices)| splices) {
+        result.push_str(text.get(kept..at.start).ok_or_else(|| defect(path, "two values overlap"))?);
+        result.push_str(replacement);
+        kept = at.end;
+    }
+    result.push_str(&text[kept..]);
+    let meant: Vec<(usize, &str)> = planned.iter().map(|(marked, _, new, _)| (marked.event, new.as_str())).collect();
+    verify(&scan.events, &result, &meant).map_err(|reason| defect(path, &reason))?;
+
+    let change = |(_, marker, new, _): (_, Marker, String, _)| Change {
+        file: path.to_owned(),
+        line: marker.line,
+        old: marker.value,
+        new,
+        setter: marker.setter,
+        object: marker.object,
+    };
+    Ok(Edited { bytes: result.into_bytes(), changes: planned.into_iter().map(change).collect(), problems })
+}
+
+fn defect(path: &str, reason: &str) -> Problem {
+    Problem::of(
+        path,
+        format!(
+            "editing this file would change more than its marked values ({reason}); it was left alone: \
+        this is a defect of tag2pr, please report it with the file"
+        ),
+    )
+}
+
+fn marker(text: &str, scan: &yaml::Scan<'_>, marked: &yaml::Marked) -> Marker {
+    let (event, span) = &scan.events[marked.event];
+    let (line, column) = match &marked.header {
+        Some(header) => position(text, header.start),
+        None => (span.start.line(), span.start.col() + 1),
+    };
+    let value = event.scalar().map(|(value, _)| value.to_owned()).unwrap_or_default();
+    Marker {
+        setter: marked.setter.clone(),
+        line,
+        column,
+        value,
+        span: marked.span.clone(),
+        object: marked.object.clone(),
+    }
+}
+
+/// Line and column of a byte, both from 1.
+fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = text[..at].strip_prefix('\u{feff}').unwrap_or(&text[..at]);
+    let breaks = before.matches('\n').count() + before.replace("\r\n", "").matches('\r').count();
+    let start = before.rfind(['\n', '\r']).map_or(0, |end| end + 1);
+    (breaks + 1, before[start..].chars().count() + 1)
+}
+
+/// The part of an image that a setter names, fit to be written.
+fn part(image: &NewImage, setter: &Setter) -> Result<String, String> {
+    let value = match setter.part {
+        Part::Reference => match &image.digest {
+            Some(digest) => format!("{}:{}@{digest}", image.name, image.tag),
+            None => format!("{}:{}", image.name, image.tag),
+        },
+        Part::Name => image.name.clone(),
+        Part::Tag => image.tag.clone(),
+        Part::Digest => image.digest.clone().ok_or_else(|| {
+            format!(
+                "the marker asks for a digest, but policy {} has none: set its `digestReflectionPolicy` to `IfNotPresent` or \
+                 `Always`, or remove the marker",
+                setter.policy
+            )
+        })?,
+    };
+    let complete = !value.is_empty() && !image.name.is_empty() && !image.tag.is_empty();
+    if complete && value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(value)
+    } else {
+        Err(format!("policy {} gives `{}`, which no image can be called", setter.policy, value.escape_debug()))
+    }
+}
+
+/// Whether the new text says what the old one said, but for the values that were meant to change.
+fn verify(old: &[(Event<'_>, granit_parser::Span)], new: &str, meant: &[(usize, &str)]) -> Result<(), String> {
+    let new = events(new).map_err(|Syntax { line, column, reason }| format!("{line}:{column}: {reason}"))?;
+    if new.len() != old.len() {
+        return Err("the result has another structure".to_owned());
+    }
+    let mut meant = meant.iter().peekable();
+    for (at, ((old, _), (new, span))) in old.iter().zip(&new).enumerate() {
+        let same = match (old, new) {
+            (Event::Scalar(_, _, anchor, tag), Event::Scalar(value, _, new_anchor, new_tag))
+                if meant.peek().is_some_and(|(event, _)| *event == at) =>
+            {
+                let wanted = meant.next().is_some_and(|(_, wanted)| *wanted == value.as_ref());
+                wanted && anchor == new_anchor && tag == new_tag && !range(span).is_empty()
+            }
+            // Where a comment is placed is the parser's guess and may differ; what it says may not.
+            (Event::Comment(old, _), Event::Comment(new, _)) => old == new,
+            (old, new) => old == new,
+        };
+        if !same {
+            return Err(format!("something else at line {}", span.start.line()));
+        }
+    }
+    if meant.next().is_none() { Ok(()) } else { Err("a value is missing".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests;
