@@ -16,16 +16,14 @@
 
 pub mod config;
 pub mod delivery;
-pub mod image;
-pub mod keys;
-pub mod ledger;
-pub mod mistake;
-pub mod repository_url;
 pub mod flux;
 pub mod image;
 pub mod keys;
+pub mod ledger;
 pub mod markers;
+pub mod mistake;
 pub mod problem;
+pub mod repository_url;
 pub mod seams;
 pub mod secret;
 pub mod store;
