@@ -3,3 +3,4 @@
 //! [`conformance`] holds one suite for each seam; the stand-in here and the real thing at the edge both pass it.
 
 pub mod conformance;
+pub mod registry;

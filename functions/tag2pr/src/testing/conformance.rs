@@ -1,1 +1,3 @@
 //! What every implementation of a seam must do, as one function for each seam: it panics where something is wrong.
+
+pub mod registry;
