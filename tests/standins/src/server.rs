@@ -1,6 +1,5 @@
 //! A small HTTP server on a free loopback port, stopped when it is dropped.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +12,19 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+
+/// In the extensions of a response: close the connection instead of answering.
+#[derive(Debug, Clone, Copy)]
+pub struct HangUp;
+
+impl HangUp {
+    /// A response that is never sent.
+    pub fn response() -> Response<Bytes> {
+        let mut response = Response::default();
+        response.extensions_mut().insert(Self);
+        response
+    }
+}
 
 /// A running server. It has threads of its own, so that a blocking client in the same test does not stop it.
 pub struct Server {
@@ -32,8 +44,14 @@ impl Server {
         F: Future<Output = Response<Bytes>> + Send + 'static,
     {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        // Without `block_on`, which an asynchronous test may not call.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener).unwrap()
+        };
         let handler = Arc::new(handler);
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -45,7 +63,10 @@ impl Server {
                             let (parts, body) = request.into_parts();
                             let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
                             let response = handler(Request::from_parts(parts, body)).await;
-                            Ok::<_, Infallible>(response.map(Full::new))
+                            match response.extensions().get::<HangUp>() {
+                                Some(HangUp) => Err("hung up"),
+                                None => Ok(response.map(Full::new)),
+                            }
                         }
                     });
                     // A client that goes away in the middle is no failure of the server.
