@@ -4,5 +4,8 @@
 //! thing fails. What each of them must do is said by the conformance suites in `tag2pr::testing`, which the real thing
 //! passes as well.
 
+pub mod docker_registry;
+pub mod oci;
 pub mod parts;
+pub mod registry;
 pub mod server;
