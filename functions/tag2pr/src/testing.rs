@@ -5,3 +5,4 @@
 pub mod conformance;
 pub mod memory;
 pub mod repository;
+pub mod registry;

@@ -4,3 +4,4 @@ mod objects;
 
 pub use objects::objects;
 pub mod repository;
+pub mod registry;

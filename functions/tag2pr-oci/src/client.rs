@@ -1,0 +1,125 @@
+//! The two questions: what does a tag point at, which tags are there.
+
+use async_trait::async_trait;
+use reqwest::header::ACCEPT;
+use reqwest::{Method, Response, StatusCode};
+use tag2pr::image::{Digest, ImageName, Tag};
+use tag2pr::seams::{Registry, RegistryError};
+
+use crate::auth::Memory;
+use crate::host::{Host, connections};
+use crate::listing;
+use crate::settings::{InvalidSettings, Limits, Others, RegistrySettings};
+
+/// Indexes and images in both dialects. Distribution answers 404 to whoever does not accept the type that was pushed.
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+                         application/vnd.docker.distribution.manifest.list.v2+json, \
+                         application/vnd.docker.distribution.manifest.v2+json";
+/// What registries have agreed that a manifest may be at most.
+const MANIFEST_BYTES: usize = 4 << 20;
+
+/// Registries over HTTP.
+///
+/// Make one and share it: it keeps connections open, and tokens until they expire.
+#[derive(Debug)]
+pub struct Client {
+    hosts: Vec<Host>,
+    others: Others,
+    limits: Limits,
+    http: reqwest::Client,
+    memory: Memory,
+}
+
+impl Client {
+    /// A client for these registries, and for all others if they are to be asked.
+    ///
+    /// # Errors
+    ///
+    /// When a setting can't be used.
+    pub fn new(registries: Vec<RegistrySettings>, others: Others) -> Result<Self, InvalidSettings> {
+        Self::with_limits(registries, others, Limits::default())
+    }
+
+    /// A client that waits and remembers no more than this.
+    ///
+    /// # Errors
+    ///
+    /// When a setting can't be used.
+    pub fn with_limits(
+        registries: Vec<RegistrySettings>,
+        others: Others,
+        limits: Limits,
+    ) -> Result<Self, InvalidSettings> {
+        let http = connections(&limits, &[])?;
+        let mut hosts: Vec<Host> = Vec::new();
+        for settings in registries {
+            let host = Host::configured(settings, &http, &limits)?;
+            let taken = |name: &&String| hosts.iter().any(|other| other.names.contains(name));
+            if let Some(name) = host.names.iter().find(taken) {
+                return Err(InvalidSettings::Twice(name.clone()));
+            }
+            hosts.push(host);
+        }
+        Ok(Self { hosts, others, limits, http, memory: Memory::default() })
+    }
+
+    /// The registry of an image.
+    fn host(&self, image: &ImageName) -> Result<Host, RegistryError> {
+        let name = image.registry();
+        if let Some(host) = self.hosts.iter().find(|host| host.names.iter().any(|known| known == name)) {
+            return Ok(host.clone());
+        }
+        match self.others {
+            Others::Anonymous => Ok(Host::anonymous(name, &self.http)),
+            Others::Refused => Err(RegistryError::Refused {
+                registry: name.to_owned(),
+                reason: format!("it is not configured, so {image} is not looked up: add it under `registries`"),
+            }),
+        }
+    }
+
+    async fn manifest(
+        &self,
+        host: &Host,
+        image: &ImageName,
+        tag: &Tag,
+        method: Method,
+    ) -> Result<Response, RegistryError> {
+        let url = host.url(image.repository(), &format!("manifests/{tag}"))?;
+        let request = || host.http.request(method.clone(), url.clone()).header(ACCEPT, MANIFESTS);
+        self.memory.send(host, image, request).await
+    }
+}
+
+#[async_trait]
+impl Registry for Client {
+    async fn digest(&self, image: &ImageName, tag: &Tag) -> Result<Option<Digest>, RegistryError> {
+        let host = &self.host(image)?;
+        let mut response = self.manifest(host, image, tag, Method::HEAD).await?;
+        if response.status() == StatusCode::OK {
+            if let Some(value) = response.headers().get("docker-content-digest") {
+                let digest = value.to_str().ok().and_then(|text| text.parse().ok());
+                return digest.map(Some).ok_or_else(|| host.unavailable("it answered with a digest that is none"));
+            }
+            response = self.manifest(host, image, tag, Method::GET).await?;
+        }
+        match response.status() {
+            StatusCode::OK => {
+                let body = host.body(response, MANIFEST_BYTES).await?;
+                sha256(&body).parse().map(Some).map_err(|_| host.unavailable("its manifest has no digest"))
+            }
+            StatusCode::NOT_FOUND => host.unknown(response).await.map(|()| None),
+            _ => Err(host.denied(image, response).await),
+        }
+    }
+
+    async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
+        listing::tags(&self.memory, &self.host(image)?, image, &self.limits).await
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
+    let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}

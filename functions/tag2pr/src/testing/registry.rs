@@ -1,0 +1,200 @@
+//! Registries in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::image::{Digest, ImageName, Tag};
+use crate::seams::{Registry, RegistryError};
+
+/// All registries of the world, as [`Registry`] sees them. Clones are the same world.
+#[derive(Debug, Clone, Default)]
+pub struct FakeRegistry {
+    world: Arc<Mutex<World>>,
+}
+
+#[derive(Debug, Default)]
+struct World {
+    images: BTreeMap<ImageName, BTreeMap<Tag, Digest>>,
+    refusing: BTreeSet<String>,
+    stopped: bool,
+    failures: usize,
+    calls: Calls,
+}
+
+/// How often each question was asked, whatever the answer was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// Calls of [`Registry::digest`].
+    pub digest: usize,
+    /// Calls of [`Registry::tags`].
+    pub tags: usize,
+}
+
+impl FakeRegistry {
+    /// A world without images.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Points a tag at a digest, as somebody's push does.
+    pub fn push(&self, image: &ImageName, tag: &Tag, digest: &Digest) {
+        self.world().images.entry(image.clone()).or_default().insert(tag.clone(), digest.clone());
+    }
+
+    /// Removes a tag. The repository stays, even without tags.
+    pub fn delete(&self, image: &ImageName, tag: &Tag) {
+        if let Some(tags) = self.world().images.get_mut(image) {
+            tags.remove(tag);
+        }
+    }
+
+    /// The next call finds no registry; the one after that does.
+    pub fn unavailable_once(&self) {
+        self.world().failures += 1;
+    }
+
+    /// No registry answers until [`FakeRegistry::start`].
+    pub fn stop(&self) {
+        self.world().stopped = true;
+    }
+
+    /// Registries answer again.
+    pub fn start(&self) {
+        self.world().stopped = false;
+    }
+
+    /// This host no longer takes the credentials it is given.
+    pub fn refuse(&self, host: &str) {
+        self.world().refusing.insert(host.to_owned());
+    }
+
+    /// This host takes the credentials again.
+    pub fn admit(&self, host: &str) {
+        self.world().refusing.remove(host);
+    }
+
+    /// How often it was asked so far.
+    pub fn calls(&self) -> Calls {
+        self.world().calls
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl World {
+    /// The tags of an image, if its registry answers at all.
+    fn ask(&mut self, image: &ImageName) -> Result<Option<&BTreeMap<Tag, Digest>>, RegistryError> {
+        let registry = image.registry().to_owned();
+        let fails = self.failures > 0;
+        self.failures = self.failures.saturating_sub(1);
+        if self.stopped || fails {
+            return Err(RegistryError::Unavailable { registry, reason: "it does not answer".to_owned() });
+        }
+        if self.refusing.contains(&registry) {
+            let reason = format!(
+                "it does not accept the credentials for {} (401); check `credentials` of this registry",
+                image.repository()
+            );
+            return Err(RegistryError::Refused { registry, reason });
+        }
+        Ok(self.images.get(image))
+    }
+}
+
+#[async_trait]
+impl Registry for FakeRegistry {
+    async fn digest(&self, image: &ImageName, tag: &Tag) -> Result<Option<Digest>, RegistryError> {
+        let mut world = self.world();
+        world.calls.digest += 1;
+        Ok(world.ask(image)?.and_then(|tags| tags.get(tag)).cloned())
+    }
+
+    async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
+        let mut world = self.world();
+        world.calls.tags += 1;
+        Ok(world.ask(image)?.map(|tags| tags.keys().cloned().collect()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::conformance::registry::{Outside, conforms, digest_of};
+
+    struct InMemory(FakeRegistry);
+
+    #[async_trait]
+    impl Outside for InMemory {
+        fn host(&self) -> String {
+            "registry.example.com".to_owned()
+        }
+
+        fn registry(&self) -> Box<dyn Registry> {
+            Box::new(self.0.clone())
+        }
+
+        fn stranger(&self) -> Box<dyn Registry> {
+            let registry = FakeRegistry::new();
+            registry.refuse(&self.host());
+            Box::new(registry)
+        }
+
+        fn unreachable(&self) -> (Box<dyn Registry>, String) {
+            let registry = FakeRegistry::new();
+            registry.stop();
+            (Box::new(registry), self.host())
+        }
+
+        async fn push(&self, image: &ImageName, tag: &Tag, content: &str) -> Digest {
+            let digest = digest_of(content.as_bytes());
+            self.0.push(image, tag, &digest);
+            digest
+        }
+
+        async fn push_index(&self, image: &ImageName, tag: &Tag, contents: &[&str]) -> Digest {
+            let digest = digest_of(format!("index of {contents:?}").as_bytes());
+            self.0.push(image, tag, &digest);
+            digest
+        }
+
+        async fn delete(&self, image: &ImageName, digest: &Digest) {
+            let mut world = self.0.world();
+            if let Some(tags) = world.images.get_mut(image) {
+                tags.retain(|_, known| known != digest);
+            }
+        }
+    }
+
+    #[test]
+    fn the_registry_in_memory_conforms() {
+        pollster::block_on(conforms(&InMemory(FakeRegistry::new())));
+    }
+
+    #[test]
+    fn a_failure_happens_once_and_is_counted() {
+        let registry = FakeRegistry::new();
+        let image: ImageName = "ghcr.io/acme/web".parse().unwrap();
+        registry.unavailable_once();
+        let first = pollster::block_on(registry.tags(&image));
+        let second = pollster::block_on(registry.tags(&image));
+        assert!(matches!(first, Err(RegistryError::Unavailable { .. })));
+        assert_eq!(second.unwrap(), []);
+        assert_eq!(registry.calls(), Calls { digest: 0, tags: 2 });
+    }
+
+    #[test]
+    fn a_host_that_refuses_does_not_concern_the_others() {
+        let registry = FakeRegistry::new();
+        registry.refuse("ghcr.io");
+        let refused = pollster::block_on(registry.tags(&"ghcr.io/acme/web".parse().unwrap()));
+        let other = pollster::block_on(registry.tags(&"quay.io/acme/web".parse().unwrap()));
+        assert!(matches!(refused, Err(RegistryError::Refused { .. })));
+        assert_eq!(other.unwrap(), []);
+        registry.admit("ghcr.io");
+        assert_eq!(pollster::block_on(registry.tags(&"ghcr.io/acme/web".parse().unwrap())).unwrap(), []);
+    }
+}

@@ -1,0 +1,79 @@
+//! Small container images made of a text: the same text makes the same bytes, and so the same digest.
+
+use serde_json::json;
+
+/// The media type of an image manifest.
+pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// The media type of an index over images.
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// Something that a tag can point at, with what must be there before it is pushed.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// [`MANIFEST`] or [`INDEX`].
+    pub media_type: &'static str,
+    /// Its JSON, as it is pushed.
+    pub bytes: Vec<u8>,
+    /// The blobs of an image.
+    pub blobs: Vec<Vec<u8>>,
+    /// The images of an index.
+    pub images: Vec<Manifest>,
+}
+
+impl Manifest {
+    /// An image for linux/amd64 with one layer and with these labels.
+    pub fn image(content: &str, labels: &[(&str, &str)]) -> Self {
+        let layer = content.as_bytes().to_vec();
+        let labels: serde_json::Map<_, _> =
+            labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        let config = json!({
+            "architecture": "amd64",
+            "os": "linux",
+            "config": { "Labels": labels },
+            "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
+        });
+        let config = config.to_string().into_bytes();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": { "mediaType": CONFIG, "digest": digest(&config), "size": config.len() },
+            "layers": [{ "mediaType": LAYER, "digest": digest(&layer), "size": layer.len() }],
+        });
+        let bytes = manifest.to_string().into_bytes();
+        Self { media_type: MANIFEST, bytes, blobs: vec![config, layer], images: Vec::new() }
+    }
+
+    /// An index over images made of these texts, which claim to be for amd64, arm64 and others.
+    pub fn index(contents: &[&str]) -> Self {
+        let architectures = ["amd64", "arm64", "arm", "s390x"].iter().cycle();
+        let images: Vec<Self> = contents.iter().map(|content| Self::image(content, &[])).collect();
+        let entries: Vec<_> = images
+            .iter()
+            .zip(architectures)
+            .map(|(image, architecture)| {
+                json!({
+                    "mediaType": image.media_type,
+                    "digest": image.digest(),
+                    "size": image.bytes.len(),
+                    "platform": { "architecture": architecture, "os": "linux" },
+                })
+            })
+            .collect();
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
+        Self { media_type: INDEX, bytes: index.to_string().into_bytes(), blobs: Vec::new(), images }
+    }
+
+    /// `sha256:` and 64 hexadecimal digits.
+    pub fn digest(&self) -> String {
+        digest(&self.bytes)
+    }
+}
+
+/// The `sha256:` digest of some bytes.
+pub fn digest(bytes: &[u8]) -> String {
+    let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
+    let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
