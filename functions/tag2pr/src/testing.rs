@@ -4,5 +4,5 @@
 
 pub mod conformance;
 pub mod memory;
-pub mod repository;
 pub mod registry;
+pub mod repository;

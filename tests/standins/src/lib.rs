@@ -4,14 +4,13 @@
 //! thing fails. What each of them must do is said by the conformance suites in `tag2pr::testing`, which the real thing
 //! passes as well.
 
+pub mod docker_registry;
 pub mod git;
 pub mod git_http;
-pub mod parts;
-pub mod s3;
-pub mod docker_registry;
 pub mod oci;
 pub mod parts;
 pub mod registry;
+pub mod s3;
 pub mod server;
 pub mod signature;
 pub mod sqs;

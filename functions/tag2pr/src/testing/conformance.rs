@@ -1,7 +1,7 @@
 //! What every implementation of a seam must do, as one function for each seam: it panics where something is wrong.
 
 mod objects;
+pub mod registry;
+pub mod repository;
 
 pub use objects::objects;
-pub mod repository;
-pub mod registry;
