@@ -6,6 +6,8 @@
 
 pub mod git;
 pub mod git_http;
+pub mod github;
+pub mod openapi;
 pub mod parts;
 pub mod s3;
 pub mod docker_registry;
