@@ -3,6 +3,7 @@
 //! [`conformance`] holds one suite for each seam; the stand-in here and the real thing at the edge both pass it.
 
 pub mod conformance;
+pub mod host;
 pub mod memory;
 pub mod registry;
 pub mod repository;

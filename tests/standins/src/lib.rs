@@ -7,6 +7,11 @@
 pub mod docker_registry;
 pub mod git;
 pub mod git_http;
+pub mod github;
+pub mod openapi;
+pub mod parts;
+pub mod s3;
+pub mod docker_registry;
 pub mod oci;
 pub mod parts;
 pub mod registry;

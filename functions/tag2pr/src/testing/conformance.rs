@@ -1,5 +1,6 @@
 //! What every implementation of a seam must do, as one function for each seam: it panics where something is wrong.
 
+pub mod host;
 mod objects;
 pub mod registry;
 pub mod repository;

@@ -1,0 +1,212 @@
+//! What requests to the REST APIs of forges have in common: limits, pages, and errors by what the caller does next.
+
+use std::error::Error;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{HeaderMap, LINK, LOCATION, RETRY_AFTER};
+use reqwest::{Client, Method, StatusCode};
+use serde::Serialize;
+use tag2pr::seams::HostError;
+use url::Url;
+
+/// For one request, from connecting to the last byte. Forges answer within ten seconds or give up themselves.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A hundred pull requests with the longest bodies stay below it.
+const LONGEST_ANSWER: usize = 64 << 20;
+
+/// The longest text of a forge that is quoted in an error.
+const LONGEST_QUOTE: usize = 400;
+
+/// A forge's REST API.
+pub(crate) struct Rest {
+    client: Client,
+    base: Url,
+    headers: HeaderMap,
+    patience: Duration,
+}
+
+/// An answer that is the forge's own word on the request: 2xx or 4xx.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Rest {
+    pub(crate) fn new(client: Client, base: Url, headers: HeaderMap) -> Self {
+        Self { client, base, headers, patience: PATIENCE }
+    }
+
+    pub(crate) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// The address of a resource: these segments, encoded, below the base.
+    pub(crate) fn url(&self, segments: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
+    }
+
+    /// Sends one request. Rate limits, failures of the forge and redirects are errors already.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<Answer, HostError> {
+        let mut request = self.client.request(method, url.clone()).headers(self.headers.clone()).timeout(self.patience);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let mut response = request.send().await.map_err(|error| self.failed(error))?;
+        if *response.url() != url || response.status().is_redirection() {
+            let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+            let location = location.map_or_else(|| without_query(response.url()), str::to_owned);
+            return Err(self.refused(format!(
+                "the repository was renamed or moved (sent on to {}); give its present URL",
+                quote(location.split('?').next().unwrap_or_default())
+            )));
+        }
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failed(error))? {
+            if bytes.len() + chunk.len() > LONGEST_ANSWER {
+                return Err(self.refused(format!("the answer is longer than {LONGEST_ANSWER} bytes")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if let Some(when) = rate_limit(status, &headers, &bytes) {
+            return Err(self.unavailable(format!("rate limit exceeded ({status}); {when}")));
+        }
+        if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+            return Err(self.unavailable(format!("it answered {status}")));
+        }
+        Ok(Answer { status, headers, body: bytes })
+    }
+
+    /// The address of the page after this one. One that leads elsewhere is an error: the token would go with it.
+    pub(crate) fn next_page(&self, headers: &HeaderMap) -> Result<Option<Url>, HostError> {
+        let links = headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
+        let Some(next) = links.flat_map(|links| links.split(',')).find_map(next_link) else { return Ok(None) };
+        match self.base.join(next) {
+            Ok(url) if url.origin() == self.base.origin() => Ok(Some(url)),
+            _ => Err(self.refused(format!("the next page is at another host: {}", quote(next)))),
+        }
+    }
+
+    pub(crate) fn refused(&self, reason: String) -> HostError {
+        HostError::Refused { host: self.host(), reason }
+    }
+
+    pub(crate) fn unavailable(&self, reason: String) -> HostError {
+        HostError::Unavailable { host: self.host(), reason }
+    }
+
+    /// Without path and credentials.
+    fn host(&self) -> String {
+        self.base.origin().ascii_serialization()
+    }
+
+    /// No answer, or not the whole of it.
+    fn failed(&self, error: reqwest::Error) -> HostError {
+        if error.is_timeout() {
+            return self.unavailable(format!("no answer within {:?}", self.patience));
+        }
+        // reqwest names the URL, which is known, and hides the reason in the sources.
+        let error = error.without_url();
+        let mut reason = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            reason = format!("{reason}: {cause}");
+            source = cause.source();
+        }
+        if error.is_builder() || error.is_redirect() { self.refused(reason) } else { self.unavailable(reason) }
+    }
+}
+
+/// When to come again, if the answer says that there were too many requests.
+///
+/// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>
+fn rate_limit(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let used_up = header("x-ratelimit-remaining").or_else(|| header("ratelimit-remaining")) == Some("0");
+    let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let limited = match status {
+        StatusCode::TOO_MANY_REQUESTS => true,
+        StatusCode::FORBIDDEN => {
+            used_up || retry_after.is_some() || String::from_utf8_lossy(body).contains("secondary rate limit")
+        }
+        _ => false,
+    };
+    if !limited {
+        return None;
+    }
+    let reset = header("x-ratelimit-reset").or_else(|| header("ratelimit-reset"));
+    let reset = reset.and_then(|seconds| Timestamp::from_second(seconds.parse().ok()?).ok()).filter(|_| used_up);
+    Some(match (retry_after, reset) {
+        (Some(after), _) if after.bytes().all(|byte| byte.is_ascii_digit()) => format!("come again in {after} seconds"),
+        (Some(after), _) => format!("come again at {}", quote(after)),
+        (None, Some(reset)) => format!("come again at {reset}"),
+        (None, None) => "come again in a few minutes".to_owned(),
+    })
+}
+
+/// The target of `<…>; rel="next"`.
+///
+/// <https://www.rfc-editor.org/rfc/rfc8288#section-3>
+fn next_link(link: &str) -> Option<&str> {
+    let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+    let next = |parameter: &str| {
+        parameter.trim().strip_prefix("rel=").is_some_and(|relation| relation.trim_matches('"') == "next")
+    };
+    parameters.split(';').any(next).then_some(target)
+}
+
+fn without_query(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.to_string()
+}
+
+/// What a forge wrote, made fit for one line of an error.
+pub(crate) fn quote(text: &str) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_QUOTE).collect();
+    line.trim().trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_among_the_links() {
+        let links = "<https://api.github.com/repositories/1/pulls?page=1>; rel=\"prev\", \
+            <https://api.github.com/repositories/1/pulls?head=acme%3Ax&page=3>; rel=\"next\"";
+        let next: Vec<_> = links.split(',').filter_map(next_link).collect();
+        assert_eq!(next, ["https://api.github.com/repositories/1/pulls?head=acme%3Ax&page=3"]);
+        assert_eq!(next_link("<https://a.example/>; rel=\"last\""), None);
+        assert_eq!(next_link("nonsense; rel=next"), None);
+    }
+
+    #[test]
+    fn when_to_come_again_is_said_as_exactly_as_it_is_known() {
+        let said = |status: u16, headers: &[(&'static str, &'static str)], body: &str| {
+            let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            rate_limit(StatusCode::from_u16(status).unwrap(), &headers.collect(), body.as_bytes())
+        };
+        let reset = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "2000000000")];
+        assert_eq!(said(403, &reset, "").as_deref(), Some("come again at 2033-05-18T03:33:20Z"));
+        assert_eq!(said(429, &[("retry-after", "60")], "").as_deref(), Some("come again in 60 seconds"));
+        let date = [("retry-after", "Wed, 18 May 2033 03:33:20 GMT")];
+        assert_eq!(said(429, &date, "").as_deref(), Some("come again at Wed, 18 May 2033 03:33:20 GMT"));
+        let secondary = "{\"message\":\"You have exceeded a secondary rate limit.\"}";
+        assert_eq!(said(403, &[], secondary).as_deref(), Some("come again in a few minutes"));
+        assert_eq!(said(403, &[("x-ratelimit-remaining", "4999")], "{\"message\":\"Forbidden\"}"), None);
+        assert_eq!(said(200, &reset, ""), None, "the last request that was allowed");
+    }
+}

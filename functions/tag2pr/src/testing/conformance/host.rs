@@ -1,0 +1,233 @@
+//! What every forge must do for tag2pr.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::seams::{CommitId, Draft, GitHost, HostError, PullRequest, State};
+use crate::testing::host::Fault;
+
+/// A forge, and what people and other programs do to it from outside.
+///
+/// There is a branch `main`; the suite makes branches of its own below `tag2pr/`, which must not exist before.
+#[async_trait]
+pub trait World: Send + Sync {
+    /// The forge, seen through the seam.
+    fn host(&self) -> &dyn GitHost;
+
+    /// Puts a new commit on a branch, which is made from `main` if it does not exist.
+    async fn push(&self, branch: &str) -> CommitId;
+
+    /// A person merges a pull request.
+    async fn merge(&self, number: u64);
+
+    /// A person closes a pull request.
+    async fn close_by_person(&self, number: u64);
+
+    /// What is written under a pull request, oldest first.
+    async fn comments(&self, number: u64) -> Vec<String>;
+
+    /// Somebody opens a pull request from a branch of this name in a fork; `false` where there are no forks.
+    async fn opened_from_fork(&self, branch: &str, base: &str) -> bool;
+
+    /// Makes the next call fail; `false` where it can't.
+    fn fails_once(&self, fault: Fault) -> bool;
+
+    /// The same forge with credentials that it does not know; `None` where there are none.
+    fn stranger(&self) -> Option<&dyn GitHost> {
+        None
+    }
+}
+
+/// Markdown that something on the way might be tempted to change.
+const BODY: &str = "| image | from | to |\n|---|---|---|\n| `acme/web` | 1.3.0 | **1.4.0** |\n\n\
+    > a < b && c > d; `` `ticks` ``, \"quotes\", \\backslash, 100%, <!-- tag2pr:1 -->, &amp;\n\n\
+    - ünï, 漢字, 🚀, e\u{301}\n\n```yaml\nimage: acme/web:1.4.0 # {\"$imagepolicy\": \"apps:web\"}\n```";
+
+/// The whole suite.
+///
+/// # Panics
+///
+/// Where the forge does something else.
+pub async fn host(world: &dyn World) {
+    an_open_pull_request_is_found_as_it_was_drafted(world).await;
+    an_update_changes_title_and_body_in_place(world).await;
+    a_pull_request_follows_its_branch(world).await;
+    closing_says_why_once(world).await;
+    merged_is_not_closed(world).await;
+    a_second_open_one_for_the_same_branch_is_refused(world).await;
+    every_one_is_found_newest_first(world).await;
+    other_branches_bases_and_forks_do_not_count(world).await;
+    what_the_forge_does_not_have_is_refused(world).await;
+    an_answer_that_was_lost_is_found_again(world).await;
+    faults_that_pass_are_told_from_those_that_do_not(world).await;
+}
+
+async fn an_open_pull_request_is_found_as_it_was_drafted(world: &dyn World) {
+    let head = world.push("tag2pr/drafted").await;
+    assert_eq!(find(world, "tag2pr/drafted").await, [], "before anything was opened");
+
+    let opened = open(world, "tag2pr/drafted", "web: 1.3.0 → 1.4.0 <b> & `co`").await;
+    assert_eq!(opened.state, State::Open);
+    assert_eq!(opened.branch, "tag2pr/drafted");
+    assert_eq!(opened.title, "web: 1.3.0 → 1.4.0 <b> & `co`");
+    assert_eq!(opened.body, BODY, "the body, byte for byte");
+    assert_eq!(opened.head, head);
+    assert!(!opened.url.is_empty(), "a person wants to read it somewhere");
+    assert_eq!(find(world, "tag2pr/drafted").await, [opened], "found as it was opened");
+}
+
+async fn an_update_changes_title_and_body_in_place(world: &dyn World) {
+    world.push("tag2pr/updated").await;
+    let opened = open(world, "tag2pr/updated", "web: 1.4.0").await;
+    let draft = Draft { body: format!("{BODY}\n\nAnd more."), ..draft("tag2pr/updated", "web: 1.5.0") };
+    let updated = world.host().update(opened.number, &draft).await.unwrap();
+    assert_eq!(updated, PullRequest { title: draft.title, body: draft.body, ..opened });
+    assert_eq!(find(world, "tag2pr/updated").await, [updated]);
+}
+
+async fn a_pull_request_follows_its_branch(world: &dyn World) {
+    world.push("tag2pr/moved").await;
+    let opened = open(world, "tag2pr/moved", "web: 1.4.0").await;
+    let head = world.push("tag2pr/moved").await;
+    assert_ne!(opened.head, head);
+    assert_eq!(find(world, "tag2pr/moved").await, [PullRequest { head, ..opened }]);
+}
+
+async fn closing_says_why_once(world: &dyn World) {
+    world.push("tag2pr/closed").await;
+    let opened = open(world, "tag2pr/closed", "web: 1.4.0").await;
+    world.host().close(opened.number, "`main` has it already.").await.unwrap();
+    assert_eq!(find(world, "tag2pr/closed").await, [PullRequest { state: State::Closed, ..opened.clone() }]);
+    assert_eq!(world.comments(opened.number).await, ["`main` has it already."]);
+
+    world.host().close(opened.number, "`main` has it already.").await.unwrap();
+    assert_eq!(world.comments(opened.number).await, ["`main` has it already."], "after the same call again");
+}
+
+async fn merged_is_not_closed(world: &dyn World) {
+    world.push("tag2pr/fates").await;
+    let merged = open(world, "tag2pr/fates", "merged").await;
+    world.merge(merged.number).await;
+    world.push("tag2pr/fates").await;
+    let closed = open(world, "tag2pr/fates", "closed").await;
+    world.close_by_person(closed.number).await;
+    let fates: Vec<_> = find(world, "tag2pr/fates").await.into_iter().map(|pull| (pull.title, pull.state)).collect();
+    assert_eq!(fates, [("closed".to_owned(), State::Closed), ("merged".to_owned(), State::Merged)]);
+
+    world.host().close(merged.number, "too late").await.unwrap();
+    let fate = find(world, "tag2pr/fates").await.into_iter().find(|pull| pull.number == merged.number);
+    assert_eq!(fate.map(|pull| pull.state), Some(State::Merged), "what was merged stays merged");
+}
+
+async fn a_second_open_one_for_the_same_branch_is_refused(world: &dyn World) {
+    world.push("tag2pr/once").await;
+    let first = open(world, "tag2pr/once", "first").await;
+    let second = world.host().open(&draft("tag2pr/once", "second")).await;
+    refused(second, "a second open pull request for one branch", "already exists");
+    assert_eq!(find(world, "tag2pr/once").await, std::slice::from_ref(&first));
+
+    world.close_by_person(first.number).await;
+    let second = open(world, "tag2pr/once", "second").await;
+    assert_ne!(second.number, first.number, "a closed one is not opened again");
+}
+
+async fn every_one_is_found_newest_first(world: &dyn World) {
+    let mut opened = Vec::new();
+    for round in 0..7 {
+        world.push("tag2pr/many").await;
+        let pull = open(world, "tag2pr/many", &format!("round {round}")).await;
+        if round < 6 {
+            world.close_by_person(pull.number).await;
+        }
+        opened.insert(0, pull.number);
+    }
+    let found = find(world, "tag2pr/many").await;
+    assert_eq!(found.iter().map(|pull| pull.number).collect::<Vec<_>>(), opened, "page after page, newest first");
+    assert_eq!(found.iter().filter(|pull| pull.state == State::Open).count(), 1);
+}
+
+async fn other_branches_bases_and_forks_do_not_count(world: &dyn World) {
+    for branch in ["tag2pr/web", "tag2pr/web-canary", "tag2pr/staging"] {
+        world.push(branch).await;
+    }
+    let ours = open(world, "tag2pr/web", "ours").await;
+    open(world, "tag2pr/web-canary", "a longer name").await;
+    let elsewhere = Draft { base: "tag2pr/staging".to_owned(), ..draft("tag2pr/web", "for another base") };
+    let elsewhere = world.host().open(&elsewhere).await.unwrap();
+    if world.opened_from_fork("tag2pr/web", "main").await {
+        assert_eq!(find(world, "tag2pr/web").await.len(), 1, "a fork's branch of the same name is not ours");
+    }
+    assert_eq!(find(world, "tag2pr/web").await, [ours]);
+    assert_eq!(world.host().find("tag2pr/web", "tag2pr/staging").await.unwrap(), [elsewhere]);
+    assert_eq!(find(world, "tag2pr/we").await, []);
+}
+
+async fn what_the_forge_does_not_have_is_refused(world: &dyn World) {
+    let missing = world.host().open(&draft("tag2pr/missing", "no branch")).await;
+    refused(missing, "a branch that does not exist", "tag2pr/missing");
+    world.push("tag2pr/baseless").await;
+    let baseless = Draft { base: "gone".to_owned(), ..draft("tag2pr/baseless", "no base") };
+    refused(world.host().open(&baseless).await, "a base that does not exist", "gone");
+    let updated = world.host().update(987_654, &draft("tag2pr/missing", "no number")).await;
+    refused(updated, "a pull request that does not exist", "987654");
+    refused(world.host().close(987_654, "no number").await, "a pull request that does not exist", "987654");
+}
+
+async fn an_answer_that_was_lost_is_found_again(world: &dyn World) {
+    world.push("tag2pr/lost").await;
+    if world.fails_once(Fault::AnswerLost) {
+        unavailable(world.host().open(&draft("tag2pr/lost", "heard by nobody")).await, "a lost answer", "");
+        let found = find(world, "tag2pr/lost").await;
+        assert_eq!(found.iter().map(|pull| &pull.title).collect::<Vec<_>>(), ["heard by nobody"]);
+    }
+}
+
+async fn faults_that_pass_are_told_from_those_that_do_not(world: &dyn World) {
+    world.push("tag2pr/faults").await;
+    if world.fails_once(Fault::Down) {
+        unavailable(world.host().open(&draft("tag2pr/faults", "down")).await, "a forge that is down", "");
+        assert_eq!(find(world, "tag2pr/faults").await, [], "nothing was opened");
+    }
+    let until: Timestamp = "2033-05-18T03:33:20Z".parse().unwrap();
+    if world.fails_once(Fault::RateLimited { until }) {
+        let found = world.host().find("tag2pr/faults", "main").await;
+        unavailable(found, "a rate limit", "2033-05-18T03:33:20Z");
+    }
+    if let Some(stranger) = world.stranger() {
+        refused(stranger.find("tag2pr/faults", "main").await, "an unknown token", "token");
+        refused(stranger.open(&draft("tag2pr/faults", "stranger")).await, "an unknown token", "token");
+    }
+    assert_eq!(find(world, "tag2pr/faults").await, [], "nothing was opened");
+}
+
+fn draft(branch: &str, title: &str) -> Draft {
+    Draft { branch: branch.to_owned(), base: "main".to_owned(), title: title.to_owned(), body: BODY.to_owned() }
+}
+
+async fn open(world: &dyn World, branch: &str, title: &str) -> PullRequest {
+    world.host().open(&draft(branch, title)).await.unwrap_or_else(|error| panic!("opening from {branch}: {error}"))
+}
+
+async fn find(world: &dyn World, branch: &str) -> Vec<PullRequest> {
+    world.host().find(branch, "main").await.unwrap_or_else(|error| panic!("finding {branch}: {error}"))
+}
+
+#[track_caller]
+fn refused<T: std::fmt::Debug>(result: Result<T, HostError>, what: &str, words: &str) {
+    match result {
+        Err(HostError::Refused { reason, .. }) => {
+            assert!(reason.contains(words), "{what}: the reason `{reason}` does not name `{words}`");
+        }
+        other => panic!("{what} must be refused, not {other:?}"),
+    }
+}
+
+#[track_caller]
+fn unavailable<T: std::fmt::Debug>(result: Result<T, HostError>, what: &str, words: &str) {
+    match result {
+        Err(HostError::Unavailable { reason, .. }) => {
+            assert!(reason.contains(words), "{what}: the reason `{reason}` does not name `{words}`");
+        }
+        other => panic!("{what} must be unavailable, not {other:?}"),
+    }
+}

@@ -1,0 +1,344 @@
+//! A forge in memory: pull requests with state, people who merge and close them, and calls that fail.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::seams::{CommitId, Draft, GitHost, GitRepository, HostError, PullRequest, State};
+
+/// What the errors of this forge name as its address.
+const HOST: &str = "https://forge.test";
+
+/// A pull request as somebody sees it who looks at the forge from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// Its number.
+    pub number: u64,
+    /// Open, merged or closed.
+    pub state: State,
+    /// The branch it is made from.
+    pub branch: String,
+    /// The branch it is for.
+    pub base: String,
+    /// The commit of its branch when the forge last looked; that of a merged or closed one stays.
+    pub head: CommitId,
+    /// Its title.
+    pub title: String,
+    /// Its body.
+    pub body: String,
+    /// Everything that was written under it, oldest first.
+    pub comments: Vec<String>,
+    /// Who owns the fork that its branch is in; `None` for a branch of the repository itself.
+    pub fork: Option<String>,
+}
+
+/// How one call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The forge does not answer, and nothing has happened.
+    Down,
+    /// The forge has done it, and its answer is lost.
+    AnswerLost,
+    /// The forge asks to come again, and nothing has happened.
+    RateLimited {
+        /// When.
+        until: Timestamp,
+    },
+}
+
+/// A forge in memory. Like GitHub, it refuses a second open pull request for the same branch and base, one from a
+/// branch that does not exist, and one without a change.
+pub struct FakeHost {
+    git: Arc<dyn GitRepository>,
+    world: Mutex<World>,
+}
+
+#[derive(Default)]
+struct World {
+    pulls: Vec<Pull>,
+    faults: VecDeque<Fault>,
+    racing: bool,
+    calls: usize,
+}
+
+impl FakeHost {
+    /// A forge in front of a repository: it asks there where a branch is.
+    pub fn new(git: Arc<dyn GitRepository>) -> Self {
+        Self { git, world: Mutex::default() }
+    }
+
+    /// A person merges it.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such pull request.
+    pub fn merge(&self, number: u64) {
+        self.settle(number, State::Merged);
+    }
+
+    /// A person closes it without merging.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such pull request.
+    pub fn close_by_person(&self, number: u64) {
+        self.settle(number, State::Closed);
+    }
+
+    fn settle(&self, number: u64, state: State) {
+        let mut world = self.world();
+        let pull = world.pulls.iter_mut().find(|pull| pull.number == number);
+        pull.unwrap_or_else(|| panic!("there is no pull request #{number}")).state = state;
+    }
+
+    /// Somebody opens one from a branch of this name in a fork.
+    pub fn opened_from_fork(&self, owner: &str, branch: &str, base: &str) -> u64 {
+        let draft = Draft {
+            branch: branch.to_owned(),
+            base: base.to_owned(),
+            title: "A stranger's change".to_owned(),
+            body: String::new(),
+        };
+        let head = CommitId("f".repeat(40));
+        self.world().open(&draft, head, Some(owner.to_owned())).number
+    }
+
+    /// Every pull request there ever was, oldest first.
+    pub fn pulls(&self) -> Vec<Pull> {
+        self.world().pulls.clone()
+    }
+
+    /// The pull requests that wait for a person.
+    pub fn open_pulls(&self) -> Vec<Pull> {
+        self.pulls().into_iter().filter(|pull| pull.state == State::Open).collect()
+    }
+
+    /// How often the forge was asked for anything.
+    pub fn calls(&self) -> usize {
+        self.world().calls
+    }
+
+    /// The next call that has no fault yet fails like this.
+    pub fn fails_once(&self, fault: Fault) {
+        self.world().faults.push_back(fault);
+    }
+
+    /// The next call gets no answer, and nothing happens.
+    pub fn unavailable_once(&self) {
+        self.fails_once(Fault::Down);
+    }
+
+    /// The next call does its work, and its answer is lost.
+    pub fn answer_lost_once(&self) {
+        self.fails_once(Fault::AnswerLost);
+    }
+
+    /// From now on a second open pull request for the same branch and base is accepted, as forges do when the two are
+    /// opened at the same time.
+    pub fn racing(&self) {
+        self.world().racing = true;
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a call: takes its fault, and fails if nothing is to happen.
+    fn begin(&self) -> Result<Option<Fault>, HostError> {
+        let mut world = self.world();
+        world.calls += 1;
+        match world.faults.pop_front() {
+            Some(Fault::Down) => Err(unavailable("connection refused".to_owned())),
+            Some(Fault::RateLimited { until }) => Err(unavailable(format!("rate limit exceeded until {until}"))),
+            fault => Ok(fault),
+        }
+    }
+
+    async fn head(&self, branch: &str) -> Result<Option<CommitId>, HostError> {
+        self.git.head(branch).await.map_err(|error| unavailable(error.to_string()))
+    }
+
+    /// Lets the open pull requests of a branch follow it.
+    async fn follow(&self, branch: &str) -> Result<(), HostError> {
+        if let Some(head) = self.head(branch).await? {
+            let mut world = self.world();
+            let open = world.pulls.iter_mut().filter(|pull| pull.state == State::Open && pull.fork.is_none());
+            open.filter(|pull| pull.branch == branch).for_each(|pull| pull.head = head.clone());
+        }
+        Ok(())
+    }
+}
+
+impl World {
+    fn open(&mut self, draft: &Draft, head: CommitId, fork: Option<String>) -> Pull {
+        let pull = Pull {
+            number: self.pulls.len() as u64 + 1,
+            state: State::Open,
+            branch: draft.branch.clone(),
+            base: draft.base.clone(),
+            head,
+            title: draft.title.clone(),
+            body: draft.body.clone(),
+            comments: Vec::new(),
+            fork,
+        };
+        self.pulls.push(pull.clone());
+        pull
+    }
+
+    fn pull(&mut self, number: u64) -> Result<&mut Pull, HostError> {
+        let pull = self.pulls.iter_mut().find(|pull| pull.number == number);
+        pull.ok_or_else(|| refused(format!("there is no pull request #{number}")))
+    }
+}
+
+#[async_trait]
+impl GitHost for FakeHost {
+    async fn find(&self, branch: &str, base: &str) -> Result<Vec<PullRequest>, HostError> {
+        let fault = self.begin()?;
+        self.follow(branch).await?;
+        let ours = |pull: &&Pull| pull.branch == branch && pull.base == base && pull.fork.is_none();
+        let found = self.world().pulls.iter().rev().filter(ours).map(seen).collect();
+        answer(fault, found)
+    }
+
+    async fn open(&self, draft: &Draft) -> Result<PullRequest, HostError> {
+        let fault = self.begin()?;
+        let Draft { branch, base, .. } = draft;
+        let head = self.head(branch).await?;
+        let head = head.ok_or_else(|| refused(format!("there is no branch `{branch}`")))?;
+        let onto = self.head(base).await?;
+        let onto = onto.ok_or_else(|| refused(format!("there is no branch `{base}`")))?;
+        if head == onto {
+            return Err(refused(format!("no commits between {base} and {branch}")));
+        }
+        let mut world = self.world();
+        let same = |pull: &Pull| pull.state == State::Open && pull.branch == *branch && pull.base == *base;
+        if !world.racing && world.pulls.iter().any(|pull| same(pull) && pull.fork.is_none()) {
+            return Err(refused(format!("a pull request already exists for {branch}")));
+        }
+        answer(fault, seen(&world.open(draft, head, None)))
+    }
+
+    async fn update(&self, number: u64, draft: &Draft) -> Result<PullRequest, HostError> {
+        let fault = self.begin()?;
+        self.follow(&draft.branch).await?;
+        let mut world = self.world();
+        let pull = world.pull(number)?;
+        (pull.title, pull.body) = (draft.title.clone(), draft.body.clone());
+        answer(fault, seen(pull))
+    }
+
+    async fn close(&self, number: u64, comment: &str) -> Result<(), HostError> {
+        let fault = self.begin()?;
+        let mut world = self.world();
+        let pull = world.pull(number)?;
+        if !pull.comments.iter().any(|said| said == comment) {
+            pull.comments.push(comment.to_owned());
+        }
+        if pull.state == State::Open {
+            pull.state = State::Closed;
+        }
+        answer(fault, ())
+    }
+}
+
+fn seen(pull: &Pull) -> PullRequest {
+    PullRequest {
+        number: pull.number,
+        url: format!("{HOST}/acme/fleet/pull/{}", pull.number),
+        state: pull.state,
+        branch: pull.branch.clone(),
+        head: pull.head.clone(),
+        title: pull.title.clone(),
+        body: pull.body.clone(),
+    }
+}
+
+fn answer<T>(fault: Option<Fault>, value: T) -> Result<T, HostError> {
+    match fault {
+        None => Ok(value),
+        Some(_) => Err(unavailable("connection closed before the answer".to_owned())),
+    }
+}
+
+fn refused(reason: String) -> HostError {
+    HostError::Refused { host: HOST.to_owned(), reason }
+}
+
+fn unavailable(reason: String) -> HostError {
+    HostError::Unavailable { host: HOST.to_owned(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::conformance;
+    use crate::testing::repository::{Entry, FakeRepository};
+    use conformance::host::World;
+
+    struct Forge {
+        repository: Arc<FakeRepository>,
+        host: FakeHost,
+    }
+
+    impl Forge {
+        fn new() -> Self {
+            let repository = Arc::new(FakeRepository::with("main", &[]));
+            Self { host: FakeHost::new(repository.clone()), repository }
+        }
+    }
+
+    #[async_trait]
+    impl World for Forge {
+        fn host(&self) -> &dyn GitHost {
+            &self.host
+        }
+        async fn push(&self, branch: &str) -> CommitId {
+            self.repository.push_by_somebody_else(branch, &[Entry::file("web.yaml", branch)], "Update")
+        }
+        async fn merge(&self, number: u64) {
+            self.host.merge(number);
+        }
+        async fn close_by_person(&self, number: u64) {
+            self.host.close_by_person(number);
+        }
+        async fn comments(&self, number: u64) -> Vec<String> {
+            let pull = self.host.pulls().into_iter().find(|pull| pull.number == number);
+            pull.map(|pull| pull.comments).unwrap_or_default()
+        }
+        async fn opened_from_fork(&self, branch: &str, base: &str) -> bool {
+            self.host.opened_from_fork("mallory", branch, base);
+            true
+        }
+        fn fails_once(&self, fault: Fault) -> bool {
+            self.host.fails_once(fault);
+            true
+        }
+    }
+
+    #[test]
+    fn it_does_what_every_forge_must() {
+        pollster::block_on(conformance::host::host(&Forge::new()));
+    }
+
+    #[test]
+    fn in_a_race_two_stand_open_for_one_branch() {
+        let forge = Forge::new();
+        pollster::block_on(forge.push("tag2pr/web"));
+        let draft = Draft {
+            branch: "tag2pr/web".to_owned(),
+            base: "main".to_owned(),
+            title: "web: 1.4.0".to_owned(),
+            body: String::new(),
+        };
+        forge.host.racing();
+        pollster::block_on(forge.host.open(&draft)).unwrap();
+        pollster::block_on(forge.host.open(&draft)).unwrap();
+        let numbers: Vec<u64> = forge.host.open_pulls().iter().map(|pull| pull.number).collect();
+        assert_eq!(numbers, [1, 2]);
+        assert_eq!(forge.host.calls(), 2);
+    }
+}

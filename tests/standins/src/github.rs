@@ -1,0 +1,490 @@
+//! A GitHub for one repository: pull requests and their comments, refused and failing as on GitHub.
+//!
+//! When `TAG2PR_GITHUB_OPENAPI` names GitHub's published description (`api.github.com.json`, which the npm package
+//! `@octokit/openapi` has below `generated/`), every exchange is held against it, requests and answers alike, and a
+//! test fails that leaves a violation behind.
+
+mod answers;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, LINK, LOCATION, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::openapi::{Description, Exchange};
+use crate::parts;
+use crate::server::{HangUp, Server};
+use answers::{Places, number_of};
+
+/// The environment variable that names GitHub's published description.
+pub const OPENAPI: &str = "TAG2PR_GITHUB_OPENAPI";
+
+static DESCRIPTION: LazyLock<Option<Description>> = LazyLock::new(|| {
+    let path = parts::variable(OPENAPI, "GitHub's published description")?;
+    Some(Description::read(Path::new(&path), "basic-error"))
+});
+
+/// A pull request, as somebody sees it who looks at GitHub from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// Its number.
+    pub number: u64,
+    /// Whether it waits for a person.
+    pub open: bool,
+    /// Whether it was merged.
+    pub merged: bool,
+    /// Owner and name of the repository that its branch is in.
+    pub head_repository: (String, String),
+    /// The branch it is made from.
+    pub branch: String,
+    /// The branch it is for.
+    pub base: String,
+    /// The commit of its branch; that of a closed one stays.
+    pub head: String,
+    /// Its title.
+    pub title: String,
+    /// Its body.
+    pub body: String,
+    /// What is written under it, oldest first.
+    pub comments: Vec<String>,
+}
+
+/// How one request fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// 503 from in front of GitHub; nothing has happened.
+    Down,
+    /// It is done, and the connection breaks before the answer.
+    AnswerLost,
+    /// The hourly allowance is used up until this second since 1970.
+    RateLimited(i64),
+    /// Too much at once: come again after this many seconds.
+    SecondaryRateLimited(u32),
+    /// The token may read only.
+    ReadOnly,
+    /// The repository lives there now.
+    Moved(String),
+    /// A list whose next page is said to be there.
+    NextPageAt(String),
+    /// No answer for so long.
+    Delayed(Duration),
+}
+
+/// A running GitHub. Its repository has a branch `main`.
+pub struct GitHub {
+    state: Arc<Mutex<State>>,
+    server: Server,
+}
+
+struct State {
+    places: Places,
+    token: String,
+    branches: BTreeMap<String, String>,
+    commits: u64,
+    pulls: Vec<Pull>,
+    page_size: usize,
+    faults: VecDeque<Option<Fault>>,
+    exchanges: Vec<String>,
+    violations: Vec<String>,
+}
+
+impl GitHub {
+    /// Starts one with a repository `owner/name` and one token that may do everything in it.
+    ///
+    /// # Panics
+    ///
+    /// When there is no free loopback port, or GitHub's description cannot be read.
+    pub fn start(owner: &str, name: &str, token: &str) -> Self {
+        LazyLock::force(&DESCRIPTION);
+        let places = Places { api: String::new(), owner: owner.to_owned(), name: name.to_owned() };
+        let state = Arc::new(Mutex::new(State {
+            places,
+            token: token.to_owned(),
+            branches: BTreeMap::new(),
+            commits: 0,
+            pulls: Vec::new(),
+            page_size: 100,
+            faults: VecDeque::new(),
+            exchanges: Vec::new(),
+            violations: Vec::new(),
+        }));
+        let shared = Arc::clone(&state);
+        let server = Server::start(move |request| {
+            let state = Arc::clone(&shared);
+            async move {
+                let fault = lock(&state).faults.pop_front().flatten();
+                if let Some(Fault::Delayed(time)) = fault {
+                    tokio::time::sleep(time).await;
+                }
+                lock(&state).respond(&request, fault.as_ref())
+            }
+        });
+        lock(&state).places.api = server.url();
+        let github = Self { state, server };
+        github.push("main");
+        github
+    }
+
+    /// Where its API is.
+    pub fn api(&self) -> String {
+        self.server.url()
+    }
+
+    /// Puts a new commit on a branch, which begins to exist with the first. Open pull requests follow.
+    pub fn push(&self, branch: &str) -> String {
+        let mut state = lock(&self.state);
+        state.commits += 1;
+        let commit = format!("{:040x}", state.commits);
+        state.branches.insert(branch.to_owned(), commit.clone());
+        let ours = (state.places.owner.clone(), state.places.name.clone());
+        let open = state.pulls.iter_mut().filter(|pull| pull.open && pull.branch == branch);
+        open.filter(|pull| pull.head_repository == ours).for_each(|pull| pull.head.clone_from(&commit));
+        commit
+    }
+
+    /// A person merges it.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such pull request.
+    pub fn merge(&self, number: u64) {
+        let mut state = lock(&self.state);
+        let pull = state.pull(number).unwrap_or_else(|| panic!("there is no pull request #{number}"));
+        (pull.open, pull.merged) = (false, true);
+    }
+
+    /// A person closes it without merging.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such pull request.
+    pub fn close(&self, number: u64) {
+        let mut state = lock(&self.state);
+        state.pull(number).unwrap_or_else(|| panic!("there is no pull request #{number}")).open = false;
+    }
+
+    /// Somebody opens one from a branch in a fork.
+    pub fn opened_from_fork(&self, owner: &str, name: &str, branch: &str, base: &str) -> u64 {
+        let mut state = lock(&self.state);
+        let fork = (owner.to_owned(), name.to_owned());
+        state.open(fork, "f".repeat(40), branch, base, "A stranger's change", "").number
+    }
+
+    /// Every pull request there ever was, oldest first.
+    pub fn pulls(&self) -> Vec<Pull> {
+        lock(&self.state).pulls.clone()
+    }
+
+    /// Lists have no more than this many items a page; a hundred by default, as on GitHub.
+    pub fn set_page_size(&self, size: usize) {
+        lock(&self.state).page_size = size.max(1);
+    }
+
+    /// The next request that has no fault yet fails like this.
+    pub fn fails_once(&self, fault: Fault) {
+        self.fails_after(0, fault);
+    }
+
+    /// The next request fails like this that comes after so many good ones.
+    pub fn fails_after(&self, good: usize, fault: Fault) {
+        let faults = &mut lock(&self.state).faults;
+        faults.extend(std::iter::repeat_n(None, good));
+        faults.push_back(Some(fault));
+    }
+
+    /// What was asked, in order: `POST /repos/acme/fleet/pulls 201`.
+    pub fn exchanges(&self) -> Vec<String> {
+        lock(&self.state).exchanges.clone()
+    }
+
+    /// Whether exchanges are held against GitHub's description: whether it was found.
+    pub fn is_checked(&self) -> bool {
+        DESCRIPTION.is_some()
+    }
+
+    /// What was said against GitHub's description so far; it fails no test any more.
+    pub fn take_violations(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.state).violations)
+    }
+}
+
+impl Drop for GitHub {
+    /// A violation of GitHub's description fails the test that caused it.
+    fn drop(&mut self) {
+        let violations = self.take_violations();
+        assert!(
+            violations.is_empty() || std::thread::panicking(),
+            "not as GitHub describes it:\n{}",
+            violations.join("\n")
+        );
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is answered: status, headers, body.
+struct Reply {
+    status: u16,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Reply {
+    fn new(status: u16, body: Value) -> Self {
+        Self { status, headers: HeaderMap::new(), body }
+    }
+
+    /// As GitHub words it.
+    fn refused(status: u16, message: &str) -> Self {
+        let documentation_url = "https://docs.github.com/rest/pulls/pulls";
+        Self::new(
+            status,
+            json!({ "message": message, "documentation_url": documentation_url, "status": status.to_string() }),
+        )
+    }
+
+    fn invalid(error: Value) -> Self {
+        let mut reply = Self::refused(422, "Validation Failed");
+        reply.body["errors"] = json!([error]);
+        reply
+    }
+
+    fn with(mut self, name: http::HeaderName, value: &str) -> Self {
+        self.headers.insert(name, value.parse().expect("a header's value"));
+        self
+    }
+}
+
+impl State {
+    fn respond(&mut self, request: &Request<Bytes>, fault: Option<&Fault>) -> Response<Bytes> {
+        let unavailable = |body: &'static str| {
+            let mut response = Response::new(Bytes::from_static(body.as_bytes()));
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response
+        };
+        // These do not come from GitHub's API, so its description says nothing of them.
+        match fault {
+            Some(Fault::Down) => return unavailable("<html><title>Unicorn! · GitHub</title></html>"),
+            Some(Fault::Delayed(_)) => return unavailable("too late"),
+            _ => {}
+        }
+        let url = Url::parse(&format!("http://github{}", request.uri())).expect("a request's own URI");
+        let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let body: Option<Value> = serde_json::from_slice(request.body()).ok();
+        let Places { owner, name, .. } = &self.places;
+        let repository = format!("/repos/{owner}/{name}");
+        // The address that GitHub gives to next pages.
+        let by_number = format!("/repositories/{}", number_of(&format!("{owner}/{name}")));
+        let path = match url.path().strip_prefix(&by_number) {
+            Some(rest) => format!("{repository}{rest}"),
+            None => url.path().to_owned(),
+        };
+        let mut reply = match self.forbidden(request.headers(), fault) {
+            Some(reply) => reply,
+            None => self.route(request.method().as_str(), &path, &query, body.as_ref()),
+        };
+        if let Some(Fault::NextPageAt(elsewhere)) = fault {
+            reply = reply.with(LINK, &format!("<{elsewhere}>; rel=\"next\""));
+        }
+        self.exchanges.push(format!("{} {path} {}", request.method(), reply.status));
+        if request.headers().get("x-github-api-version").is_none_or(|version| version != "2022-11-28") {
+            self.violations.push(format!("{} {path}: X-GitHub-Api-Version is not 2022-11-28", request.method()));
+        }
+        if !request.body().is_empty() && body.is_none() {
+            self.violations.push(format!("{} {path}: the body is no JSON", request.method()));
+        }
+        if let Some(description) = &*DESCRIPTION {
+            let (method, status, answer) = (request.method().to_string(), reply.status, reply.body.clone());
+            let exchange = Exchange { method, path, query, request: body, status, answer };
+            self.violations.extend(description.violations(&exchange));
+        }
+        if fault == Some(&Fault::AnswerLost) { HangUp::response() } else { response(reply) }
+    }
+
+    /// What is refused whatever is asked for.
+    fn forbidden(&self, headers: &HeaderMap, fault: Option<&Fault>) -> Option<Reply> {
+        let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        if headers.get(USER_AGENT).is_none() {
+            let message =
+                "Request forbidden by administrative rules. Please make sure your request has a User-Agent header";
+            return Some(Reply::refused(403, message));
+        }
+        match fault {
+            Some(Fault::RateLimited(reset)) => {
+                let reply = Reply::refused(403, "API rate limit exceeded for user ID 583231.");
+                let reply = reply.with(http::HeaderName::from_static("x-ratelimit-remaining"), "0");
+                Some(reply.with(http::HeaderName::from_static("x-ratelimit-reset"), &reset.to_string()))
+            }
+            Some(Fault::SecondaryRateLimited(seconds)) => {
+                let message =
+                    "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+                Some(Reply::refused(403, message).with(RETRY_AFTER, &seconds.to_string()))
+            }
+            Some(Fault::ReadOnly) => Some(Reply::refused(403, "Resource not accessible by personal access token")),
+            Some(Fault::Moved(location)) => Some(Reply::refused(301, "Moved Permanently").with(LOCATION, location)),
+            _ if bearer != Some(&self.token) => Some(Reply::refused(401, "Bad credentials")),
+            _ => None,
+        }
+    }
+
+    fn route(&mut self, method: &str, path: &str, query: &[(String, String)], body: Option<&Value>) -> Reply {
+        if (method, path) == ("GET", "/user") {
+            return Reply::new(200, self.places.authenticated(&self.places.owner));
+        }
+        let prefix = format!("/repos/{}/{}/", self.places.owner, self.places.name);
+        let resource: Vec<&str> = path.strip_prefix(&prefix).unwrap_or_default().split('/').collect();
+        match (method, resource.as_slice(), body) {
+            ("GET", ["pulls"], _) => self.list(path, query),
+            ("POST", ["pulls"], Some(body)) => self.create(body),
+            ("PATCH", ["pulls", number], Some(body)) => self.update(number, body),
+            ("GET", ["issues", number, "comments"], _) => self.comments(path, number, query),
+            ("POST", ["issues", number, "comments"], Some(body)) => self.comment(number, body),
+            ("POST" | "PATCH", _, None) => Reply::refused(400, "Problems parsing JSON"),
+            _ => Reply::refused(404, "Not Found"),
+        }
+    }
+
+    fn list(&self, path: &str, query: &[(String, String)]) -> Reply {
+        let asked = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let state = asked("state").unwrap_or("open");
+        let head = asked("head").filter(|head| head.contains(':'));
+        let mut found: Vec<&Pull> = self.pulls.iter().collect();
+        found.retain(|pull| state == "all" || (state == "open") == pull.open);
+        found.retain(|pull| head.is_none_or(|head| head == format!("{}:{}", pull.head_repository.0, pull.branch)));
+        found.retain(|pull| asked("base").is_none_or(|base| base == pull.base));
+        if asked("direction").unwrap_or("desc") == "desc" {
+            found.reverse();
+        }
+        self.page(path, query, found.into_iter().map(|pull| self.places.pull(pull, false)).collect())
+    }
+
+    fn create(&mut self, body: &Value) -> Reply {
+        let text = |name: &str| body[name].as_str().unwrap_or_default();
+        let Places { owner, name, .. } = &self.places;
+        let (ours, base) = ((owner.clone(), name.clone()), text("base"));
+        let branch = text("head").strip_prefix(&format!("{owner}:")).unwrap_or(text("head"));
+        let invalid =
+            |field: &str| Reply::invalid(json!({ "resource": "PullRequest", "field": field, "code": "invalid" }));
+        let custom = |message: String| {
+            Reply::invalid(json!({ "resource": "PullRequest", "code": "custom", "message": message }))
+        };
+        if text("title").is_empty() {
+            return Reply::invalid(json!({ "resource": "Issue", "field": "title", "code": "missing_field" }));
+        }
+        let Some(onto) = self.branches.get(base) else { return invalid("base") };
+        let Some(head) = self.branches.get(branch) else { return invalid("head") };
+        if head == onto {
+            return custom(format!("No commits between {base} and {branch}"));
+        }
+        let same =
+            |pull: &Pull| pull.open && pull.head_repository == ours && pull.branch == branch && pull.base == base;
+        if self.pulls.iter().any(same) {
+            return custom(format!("A pull request already exists for {owner}:{branch}."));
+        }
+        let pull = self.open(ours, head.clone(), branch, base, text("title"), text("body"));
+        Reply::new(201, self.places.pull(&pull, true))
+    }
+
+    fn open(
+        &mut self,
+        head_repository: (String, String),
+        head: String,
+        branch: &str,
+        base: &str,
+        title: &str,
+        body: &str,
+    ) -> Pull {
+        let pull = Pull {
+            number: self.pulls.len() as u64 + 1,
+            open: true,
+            merged: false,
+            head_repository,
+            branch: branch.to_owned(),
+            base: base.to_owned(),
+            head,
+            title: title.to_owned(),
+            body: body.to_owned(),
+            comments: Vec::new(),
+        };
+        self.pulls.push(pull.clone());
+        pull
+    }
+
+    fn update(&mut self, number: &str, body: &Value) -> Reply {
+        let Some(pull) = number.parse().ok().and_then(|number| self.pull(number)) else {
+            return Reply::refused(404, "Not Found");
+        };
+        let text = |name: &str| body[name].as_str().map(str::to_owned);
+        if let Some(state) = text("state") {
+            if pull.merged && state == "open" {
+                return Reply::invalid(json!({ "resource": "PullRequest", "field": "state", "code": "invalid" }));
+            }
+            pull.open = state == "open";
+        }
+        pull.title = text("title").unwrap_or_else(|| pull.title.clone());
+        pull.body = text("body").unwrap_or_else(|| pull.body.clone());
+        let pull = pull.clone();
+        Reply::new(200, self.places.pull(&pull, true))
+    }
+
+    fn comments(&mut self, path: &str, number: &str, query: &[(String, String)]) -> Reply {
+        let Some(pull) = number.parse().ok().and_then(|number| self.pull(number)).cloned() else {
+            return Reply::refused(404, "Not Found");
+        };
+        let comments = pull.comments.iter().enumerate();
+        let comments = comments.map(|(index, body)| self.places.comment(&pull, index + 1, body)).collect();
+        self.page(path, query, comments)
+    }
+
+    fn comment(&mut self, number: &str, body: &Value) -> Reply {
+        let Some(pull) = number.parse().ok().and_then(|number| self.pull(number)) else {
+            return Reply::refused(404, "Not Found");
+        };
+        let text = body["body"].as_str().unwrap_or_default().to_owned();
+        pull.comments.push(text.clone());
+        let pull = pull.clone();
+        Reply::new(201, self.places.comment(&pull, pull.comments.len(), &text))
+    }
+
+    fn pull(&mut self, number: u64) -> Option<&mut Pull> {
+        self.pulls.iter_mut().find(|pull| pull.number == number)
+    }
+
+    /// One page of a list, with the address of the next, which names the repository by its number.
+    fn page(&self, path: &str, query: &[(String, String)], all: Vec<Value>) -> Reply {
+        let number = |name: &str| query.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.parse().ok());
+        let size = number("per_page").unwrap_or(30).clamp(1, self.page_size);
+        let page: usize = number("page").unwrap_or(1).max(1);
+        let more = all.len() > page * size;
+        let items: Vec<Value> = all.into_iter().skip((page - 1) * size).take(size).collect();
+        let reply = Reply::new(200, Value::Array(items));
+        if !more {
+            return reply;
+        }
+        let Places { api, owner, name } = &self.places;
+        let path = path.strip_prefix(&format!("/repos/{owner}/{name}")).unwrap_or_default();
+        let mut next = Url::parse(&format!("{api}/repositories/{}{path}", number_of(&format!("{owner}/{name}"))))
+            .expect("this server's own address");
+        next.query_pairs_mut()
+            .extend_pairs(query.iter().filter(|(key, _)| key != "page"))
+            .append_pair("page", &(page + 1).to_string());
+        reply.with(LINK, &format!("<{next}>; rel=\"next\", <{next}>; rel=\"last\""))
+    }
+}
+
+fn response(reply: Reply) -> Response<Bytes> {
+    let text = reply.body.to_string();
+    let mut response = Response::new(Bytes::from(text));
+    *response.headers_mut() = reply.headers;
+    *response.status_mut() = StatusCode::from_u16(reply.status).expect("a status of ours");
+    response.headers_mut().insert(CONTENT_TYPE, "application/json; charset=utf-8".parse().expect("a header's value"));
+    response
+}

@@ -1,0 +1,259 @@
+//! GitHub's JSON, with everything that its description requires.
+
+use serde_json::{Map, Value, json};
+
+use super::Pull;
+
+/// When everything happens here.
+const NOW: &str = "2026-02-03T04:05:06Z";
+
+/// Where answers say that they come from.
+#[derive(Clone)]
+pub(super) struct Places {
+    /// `http://127.0.0.1:40123`
+    pub(super) api: String,
+    /// `acme`
+    pub(super) owner: String,
+    /// `fleet`
+    pub(super) name: String,
+}
+
+impl Places {
+    /// A pull request in a list, or whole.
+    pub(super) fn pull(&self, pull: &Pull, whole: bool) -> Value {
+        let Self { api, owner, name } = self;
+        let number = pull.number;
+        let repository = format!("{api}/repos/{owner}/{name}");
+        let at = format!("{repository}/pulls/{number}");
+        let issue = format!("{repository}/issues/{number}");
+        let html = format!("https://github.com/{owner}/{name}/pull/{number}");
+        let comments = format!("{issue}/comments");
+        let statuses = format!("{repository}/statuses/{}", pull.head);
+        let link = |href: &str| json!({ "href": href });
+        let mut answer = json!({
+            "url": at,
+            "id": 1_000_000 + number,
+            "node_id": format!("PR_{number}"),
+            "html_url": html,
+            "diff_url": format!("{html}.diff"),
+            "patch_url": format!("{html}.patch"),
+            "issue_url": issue,
+            "commits_url": format!("{at}/commits"),
+            "review_comments_url": format!("{at}/comments"),
+            "review_comment_url": format!("{repository}/pulls/comments{{/number}}"),
+            "comments_url": comments,
+            "statuses_url": statuses,
+            "number": number,
+            "state": if pull.open { "open" } else { "closed" },
+            "locked": false,
+            "title": pull.title,
+            "user": self.user(owner),
+            "body": pull.body,
+            "labels": [],
+            "milestone": null,
+            "created_at": NOW,
+            "updated_at": NOW,
+            "closed_at": (!pull.open).then_some(NOW),
+            "merged_at": pull.merged.then_some(NOW),
+            "merge_commit_sha": null,
+            "assignee": null,
+            "head": self.side(&pull.head_repository, &pull.branch, &pull.head),
+            "base": self.side(&(owner.clone(), name.clone()), &pull.base, &"0".repeat(40)),
+            "_links": {
+                "self": link(&at),
+                "html": link(&html),
+                "issue": link(&issue),
+                "comments": link(&comments),
+                "review_comments": link(&format!("{at}/comments")),
+                "review_comment": link(&format!("{repository}/pulls/comments{{/number}}")),
+                "commits": link(&format!("{at}/commits")),
+                "statuses": link(&statuses),
+            },
+            "author_association": "CONTRIBUTOR",
+            "auto_merge": null,
+            "draft": false,
+        });
+        if whole {
+            let more = json!({
+                "merged": pull.merged,
+                "mergeable": null,
+                "mergeable_state": "unknown",
+                "merged_by": pull.merged.then(|| self.user("alice")),
+                "comments": pull.comments.len(),
+                "review_comments": 0,
+                "maintainer_can_modify": false,
+                "commits": 1,
+                "additions": 1,
+                "deletions": 1,
+                "changed_files": 1,
+            });
+            if let (Value::Object(answer), Value::Object(more)) = (&mut answer, more) {
+                answer.extend(more);
+            }
+        }
+        answer
+    }
+
+    fn side(&self, (owner, name): &(String, String), branch: &str, sha: &str) -> Value {
+        json!({
+            "label": format!("{owner}:{branch}"),
+            "ref": branch,
+            "sha": sha,
+            "user": self.user(owner),
+            "repo": self.repository(owner, name),
+        })
+    }
+
+    /// A comment under a pull request, counted from one.
+    pub(super) fn comment(&self, pull: &Pull, index: usize, body: &str) -> Value {
+        let Self { api, owner, name } = self;
+        let number = pull.number;
+        let id = number * 1_000 + index as u64;
+        json!({
+            "id": id,
+            "node_id": format!("IC_{id}"),
+            "url": format!("{api}/repos/{owner}/{name}/issues/comments/{id}"),
+            "html_url": format!("https://github.com/{owner}/{name}/pull/{number}#issuecomment-{id}"),
+            "issue_url": format!("{api}/repos/{owner}/{name}/issues/{number}"),
+            "body": body,
+            "user": self.user(owner),
+            "created_at": NOW,
+            "updated_at": NOW,
+            "author_association": "CONTRIBUTOR",
+            "performed_via_github_app": null,
+        })
+    }
+
+    /// A person or organisation, as everything else names it.
+    pub(super) fn user(&self, login: &str) -> Value {
+        let at = format!("{}/users/{login}", self.api);
+        json!({
+            "login": login,
+            "id": number_of(login),
+            "node_id": format!("U_{login}"),
+            "avatar_url": format!("https://avatars.githubusercontent.com/u/{}", number_of(login)),
+            "gravatar_id": "",
+            "url": at,
+            "html_url": format!("https://github.com/{login}"),
+            "followers_url": format!("{at}/followers"),
+            "following_url": format!("{at}/following{{/other_user}}"),
+            "gists_url": format!("{at}/gists{{/gist_id}}"),
+            "starred_url": format!("{at}/starred{{/owner}}{{/repo}}"),
+            "subscriptions_url": format!("{at}/subscriptions"),
+            "organizations_url": format!("{at}/orgs"),
+            "repos_url": format!("{at}/repos"),
+            "events_url": format!("{at}/events{{/privacy}}"),
+            "received_events_url": format!("{at}/received_events"),
+            "type": "User",
+            "site_admin": false,
+        })
+    }
+
+    /// Who a token belongs to.
+    pub(super) fn authenticated(&self, login: &str) -> Value {
+        let mut user = self.user(login);
+        let more = json!({
+            "name": null, "company": null, "blog": "", "location": null, "email": null, "hireable": null, "bio": null,
+            "public_repos": 1, "public_gists": 0, "followers": 0, "following": 0,
+            "created_at": NOW, "updated_at": NOW,
+        });
+        if let (Value::Object(user), Value::Object(more)) = (&mut user, more) {
+            user.extend(more);
+        }
+        user
+    }
+
+    fn repository(&self, owner: &str, name: &str) -> Value {
+        let at = format!("{}/repos/{owner}/{name}", self.api);
+        let html = format!("https://github.com/{owner}/{name}");
+        let mut repository = Map::new();
+        for (key, path) in RESOURCES {
+            repository.insert(format!("{key}_url"), json!(format!("{at}/{path}")));
+        }
+        for key in ["has_issues", "has_projects", "has_wiki", "has_pages", "has_downloads", "archived", "disabled"] {
+            repository.insert(key.to_owned(), json!(key == "has_issues"));
+        }
+        for key in [
+            "forks",
+            "forks_count",
+            "stargazers_count",
+            "watchers",
+            "watchers_count",
+            "size",
+            "open_issues",
+            "open_issues_count",
+        ] {
+            repository.insert(key.to_owned(), json!(0));
+        }
+        for key in ["created_at", "updated_at", "pushed_at"] {
+            repository.insert(key.to_owned(), json!(NOW));
+        }
+        for key in ["license", "description", "mirror_url", "homepage", "language"] {
+            repository.insert(key.to_owned(), Value::Null);
+        }
+        let rest = json!({
+            "id": number_of(&format!("{owner}/{name}")),
+            "node_id": format!("R_{owner}_{name}"),
+            "name": name,
+            "full_name": format!("{owner}/{name}"),
+            "owner": self.user(owner),
+            "private": true,
+            "fork": owner != self.owner || name != self.name,
+            "html_url": html,
+            "url": at,
+            "git_url": format!("git://github.com/{owner}/{name}.git"),
+            "ssh_url": format!("git@github.com:{owner}/{name}.git"),
+            "clone_url": format!("{html}.git"),
+            "svn_url": html,
+            "default_branch": "main",
+        });
+        if let Value::Object(rest) = rest {
+            repository.extend(rest);
+        }
+        Value::Object(repository)
+    }
+}
+
+/// The number that something has everywhere.
+pub(super) fn number_of(name: &str) -> u64 {
+    name.bytes().fold(7, |number, byte| (number * 31 + u64::from(byte)) % 1_000_003)
+}
+
+const RESOURCES: [(&str, &str); 36] = [
+    ("archive", "{archive_format}{/ref}"),
+    ("assignees", "assignees{/user}"),
+    ("blobs", "git/blobs{/sha}"),
+    ("branches", "branches{/branch}"),
+    ("collaborators", "collaborators{/collaborator}"),
+    ("comments", "comments{/number}"),
+    ("commits", "commits{/sha}"),
+    ("compare", "compare/{base}...{head}"),
+    ("contents", "contents/{+path}"),
+    ("contributors", "contributors"),
+    ("deployments", "deployments"),
+    ("downloads", "downloads"),
+    ("events", "events"),
+    ("forks", "forks"),
+    ("git_commits", "git/commits{/sha}"),
+    ("git_refs", "git/refs{/sha}"),
+    ("git_tags", "git/tags{/sha}"),
+    ("hooks", "hooks"),
+    ("issue_comment", "issues/comments{/number}"),
+    ("issue_events", "issues/events{/number}"),
+    ("issues", "issues{/number}"),
+    ("keys", "keys{/key_id}"),
+    ("labels", "labels{/name}"),
+    ("languages", "languages"),
+    ("merges", "merges"),
+    ("milestones", "milestones{/number}"),
+    ("notifications", "notifications{?since,all,participating}"),
+    ("pulls", "pulls{/number}"),
+    ("releases", "releases{/id}"),
+    ("stargazers", "stargazers"),
+    ("statuses", "statuses/{sha}"),
+    ("subscribers", "subscribers"),
+    ("subscription", "subscription"),
+    ("tags", "tags"),
+    ("teams", "teams"),
+    ("trees", "git/trees{/sha}"),
+];
