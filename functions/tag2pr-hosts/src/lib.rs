@@ -107,6 +107,8 @@ pub struct Means {
     pub objects: Arc<dyn Objects>,
     /// The repository itself.
     pub git: Arc<dyn GitRepository>,
+    /// Names this process and what it does now, in what it writes to the store.
+    pub writer: String,
 }
 
 /// The forge's side of one repository. Nothing is asked of it yet.
@@ -121,7 +123,10 @@ pub fn connect(kind: Kind, repository: &RepositoryId, means: &Means) -> Result<A
     };
     Ok(match kind {
         Kind::Github => Arc::new(Github::new(means.client.clone(), repository, token()?, means.api.as_ref())?),
-        Kind::Local => Arc::new(Local::new(repository.clone(), Arc::clone(&means.objects), Arc::clone(&means.git))),
+        Kind::Local => {
+            let (objects, git) = (Arc::clone(&means.objects), Arc::clone(&means.git));
+            Arc::new(Local::new(repository.clone(), objects, git, &means.writer))
+        }
     })
 }
 

@@ -6,14 +6,11 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tag2pr::keys::Key;
 use tag2pr::seams::{
-    CommitId, Draft, Expected, GitError, GitHost, GitRepository, HostError, Objects, PullRequest, RepositoryId, State,
-    StoreError, Version,
+    CommitId, Draft, GitError, GitHost, GitRepository, HostError, Objects, PullRequest, RepositoryId, State, StoreError,
 };
+use tag2pr::store::{self, Stored};
 
-/// The version of the format that is written.
-const FORMAT: u32 = 1;
-
-/// How often a writer that lost a race tries again.
+/// How often another number is tried when somebody else takes the one that is next.
 const ATTEMPTS: u32 = 10;
 
 /// The pull requests of one repository and base, in an object store.
@@ -21,15 +18,13 @@ pub struct Local {
     repository: RepositoryId,
     objects: Arc<dyn Objects>,
     git: Arc<dyn GitRepository>,
+    writer: String,
 }
 
 /// One pull request, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Record {
-    format: u32,
-    /// Goes up with every change, so that no two states of it are the same bytes.
-    generation: u64,
     number: u64,
     state: State,
     branch: String,
@@ -40,10 +35,15 @@ struct Record {
     comments: Vec<String>,
 }
 
+impl Stored for Record {
+    const FORMAT: u32 = 1;
+}
+
 impl Local {
-    /// Where the branches are is asked of the repository.
-    pub fn new(repository: RepositoryId, objects: Arc<dyn Objects>, git: Arc<dyn GitRepository>) -> Self {
-        Self { repository, objects, git }
+    /// Where the branches are is asked of the repository. `writer` names this process and what it does now: see
+    /// [`store::update`].
+    pub fn new(repository: RepositoryId, objects: Arc<dyn Objects>, git: Arc<dyn GitRepository>, writer: &str) -> Self {
+        Self { repository, objects, git, writer: writer.to_owned() }
     }
 
     /// Records that a person merged it. The merge itself is made with Git.
@@ -66,7 +66,7 @@ impl Local {
 
     /// One that is open takes this state and stays at the commit that its branch has now; a comment is made once.
     async fn settle(&self, number: u64, state: State, comment: Option<&str>) -> Result<(), HostError> {
-        let (record, _) = self.read(number).await?;
+        let record = self.read(number).await?;
         let head = self.head(&record.branch).await?.unwrap_or(record.head);
         self.change(number, |record| {
             if let Some(comment) = comment.filter(|comment| !record.comments.iter().any(|said| said == comment)) {
@@ -86,7 +86,7 @@ impl Local {
     ///
     /// When there is no such pull request, or the store fails.
     pub async fn comments(&self, number: u64) -> Result<Vec<String>, HostError> {
-        Ok(self.read(number).await?.0.comments)
+        Ok(self.read(number).await?.comments)
     }
 
     /// All pull requests of this repository, newest first.
@@ -106,56 +106,31 @@ impl Local {
     async fn records(&self) -> Result<Vec<Record>, HostError> {
         let mut records = Vec::new();
         for key in self.objects.list(&Key::pull_requests(&self.repository)).await.map_err(|error| self.failed(error))? {
-            if let Some((record, _)) = self.get(&key).await? {
-                records.push(record);
-            }
+            let record = store::load::<Record>(&*self.objects, &key).await.map_err(|error| self.failed(error))?;
+            records.extend(record.map(|record| record.value));
         }
         records.sort_by_key(|record| std::cmp::Reverse(record.number));
         Ok(records)
     }
 
-    async fn get(&self, key: &Key) -> Result<Option<(Record, Version)>, HostError> {
-        let object = self.objects.get(key).await.map_err(|error| self.failed(error))?;
-        let Some(object) = object else { return Ok(None) };
-        match serde_json::from_slice::<Record>(&object.bytes) {
-            Ok(record) if record.format <= FORMAT => Ok(Some((record, object.version))),
-            Ok(record) => {
-                let format = record.format;
-                Err(self.refused(format!("`{key}` has format {format}, newer than {FORMAT}; use a newer tag2pr")))
-            }
-            Err(error) => Err(self.refused(format!("`{key}` is no pull request: {error}; mend or remove it"))),
-        }
+    async fn read(&self, number: u64) -> Result<Record, HostError> {
+        let key = Key::pull_request(&self.repository, number);
+        let record = store::load(&*self.objects, &key).await.map_err(|error| self.failed(error))?;
+        record.map(|record| record.value).ok_or_else(|| self.missing(number))
     }
 
-    async fn read(&self, number: u64) -> Result<(Record, Version), HostError> {
-        let found = self.get(&Key::pull_request(&self.repository, number)).await?;
-        found.ok_or_else(|| self.refused(format!("there is no pull request #{number}")))
-    }
-
-    /// Changes one, again from what is there if somebody else was faster.
+    /// Changes one, and tells what it is then.
     async fn change(&self, number: u64, change: impl Fn(&mut Record) + Send + Sync) -> Result<Record, HostError> {
-        for attempt in 0..ATTEMPTS {
-            let (old, version) = self.read(number).await?;
-            let mut record = old.clone();
-            change(&mut record);
-            if record == old {
-                return Ok(record);
-            }
-            record.generation += 1;
-            match self.put(&record, Expected::Unchanged(&version)).await {
-                Ok(()) => return Ok(record),
-                Err(StoreError::Conflict(_)) => self.objects.pause(attempt).await,
-                Err(error) => return Err(self.failed(error)),
-            }
-        }
-        Err(self.contended())
-    }
-
-    async fn put(&self, record: &Record, expected: Expected<'_>) -> Result<(), StoreError> {
-        let key = Key::pull_request(&self.repository, record.number);
-        let mut bytes = serde_json::to_vec_pretty(record).map_err(|error| StoreError::Refused(error.to_string()))?;
-        bytes.push(b'\n');
-        self.objects.put(&key, bytes, expected).await.map(|_| ())
+        let key = Key::pull_request(&self.repository, number);
+        let mut changed = None;
+        let decide = |before: Option<Record>| {
+            let mut after = before.clone()?;
+            change(&mut after);
+            changed = Some(after.clone());
+            (before.as_ref() != Some(&after)).then_some(after)
+        };
+        store::update(&*self.objects, &key, &self.writer, decide).await.map_err(|error| self.failed(error))?;
+        changed.ok_or_else(|| self.missing(number))
     }
 
     async fn head(&self, branch: &str) -> Result<Option<CommitId>, HostError> {
@@ -186,6 +161,10 @@ impl Local {
     /// `local:/srv/git/fleet.git@main`
     fn name(&self) -> String {
         format!("local:{}@{}", self.repository.path, self.repository.base)
+    }
+
+    fn missing(&self, number: u64) -> HostError {
+        self.refused(format!("there is no pull request #{number}"))
     }
 
     fn refused(&self, reason: String) -> HostError {
@@ -235,8 +214,6 @@ impl GitHost for Local {
                 return Err(self.refused(format!("a pull request already exists for `{branch}`: #{number}")));
             }
             let record = Record {
-                format: FORMAT,
-                generation: 0,
                 number: records.first().map_or(1, |newest| newest.number + 1),
                 state: State::Open,
                 branch: branch.clone(),
@@ -246,12 +223,13 @@ impl GitHost for Local {
                 body: body.clone(),
                 comments: Vec::new(),
             };
-            // Whoever took the number meanwhile may have opened this very one: look again.
-            match self.put(&record, Expected::Absent).await {
-                Ok(()) => return self.seen(record).await,
-                Err(StoreError::Conflict(_)) => self.objects.pause(attempt).await,
-                Err(error) => return Err(self.failed(error)),
+            let key = Key::pull_request(&self.repository, record.number);
+            let created = store::create(&*self.objects, &key, &self.writer, &record).await;
+            if created.map_err(|error| self.failed(error))? {
+                return self.seen(record).await;
             }
+            // Whoever took the number meanwhile may have opened this very one: look again.
+            self.objects.pause(attempt).await;
         }
         Err(self.contended())
     }
