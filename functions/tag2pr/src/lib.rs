@@ -16,6 +16,7 @@
 
 pub mod image;
 pub mod keys;
+pub mod policy;
 pub mod seams;
 pub mod secret;
 #[cfg(feature = "testing")]
