@@ -24,6 +24,7 @@ pub mod markers;
 pub mod mistake;
 pub mod problem;
 pub mod repository_url;
+pub mod policy;
 pub mod seams;
 pub mod secret;
 pub mod store;

@@ -1,0 +1,160 @@
+//! Which tag a policy selects, and why it is no other.
+//!
+//! The answers are those of Flux's [image-reflector-controller] 1.x, with [`filter`]'s patterns as Go matches them,
+//! [`semver`]'s ranges as Masterminds/semver reads them and [`numerical`]'s numbers as `strconv.ParseFloat` does:
+//!
+//! 1. What the image's `exclusionList` matches does not exist.
+//! 2. `filterTags` drops what its pattern does not match, and may extract the value to rank by.
+//! 3. The values are ranked; the highest version in the range, the last text or the largest number is selected.
+//!
+//! One value that is no number fails a `numerical` policy as a whole. A failure selects nothing; what was selected
+//! before stays.
+//!
+//! # Ties
+//!
+//! Where several tags rank equally, because they have the same value or because `v1.0.0` and `1.0.0` are one version,
+//! these decide in turn:
+//!
+//! 1. The tag that was **pushed last**. A tag without a push time counts as pushed before all that have one. Flux
+//!    knows no push times, so here it may select another.
+//! 2. The **greater value** in byte order, `v1.0.0` before `1.0.0`; under `numerical` without `filterTags` the smaller
+//!    one, `01` before `1`. Without `filterTags` this is what Flux selects; with them it selects one at random.
+//! 3. The **smaller tag** in byte order: of two tags with the same value this is what Flux selects.
+//!
+//! So without push times the answer is Flux's wherever Flux has one. The rules are one order of all tags: the selection
+//! does not depend on the order in which they are listed, and a tag that loses changes nothing.
+//!
+//! [image-reflector-controller]: https://github.com/fluxcd/image-reflector-controller/tree/main/internal/policy
+
+pub mod filter;
+pub mod numerical;
+pub mod order;
+pub mod selection;
+pub mod semver;
+pub mod spec;
+
+mod error;
+mod pattern;
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use jiff::Timestamp;
+
+pub use self::error::PolicyError;
+pub use self::filter::{Exclusions, Filter};
+use self::order::Rank;
+pub use self::order::{Direction, Order};
+pub use self::pattern::InvalidPattern;
+pub use self::selection::{Counts, Selection, Verdict};
+pub use self::spec::{DigestReflection, FilterTags, OrderSpec, PolicyChoice, PolicyName, PolicySpec, SemverSpec};
+use crate::image::Digest;
+
+/// What is known of one tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known<'a> {
+    /// The tag.
+    pub tag: &'a str,
+    /// What it points at.
+    pub digest: Option<&'a Digest>,
+    /// When it was pushed, if a delivery said so.
+    pub pushed_at: Option<Timestamp>,
+    /// When we first heard of it.
+    pub first_seen: Option<Timestamp>,
+}
+
+impl<'a> Known<'a> {
+    /// A tag of which nothing is known but its name.
+    pub fn tag(tag: &'a str) -> Self {
+        Self { tag, digest: None, pushed_at: None, first_seen: None }
+    }
+}
+
+/// An ImagePolicy, checked.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Its name.
+    pub name: PolicyName,
+    /// `spec.image` of its ImageRepository, verbatim: this is what Flux writes.
+    pub image: String,
+    /// Tags that count as if they did not exist.
+    pub exclusions: Exclusions,
+    /// Which tags to look at, and what to rank them by; all, by the whole tag, if there is none.
+    pub filter: Option<Filter>,
+    /// By what to rank.
+    pub order: Order,
+    /// Whether the digest is written next to the tag.
+    pub digest: DigestReflection,
+}
+
+/// A tag that could be selected.
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    index: usize,
+    known: &'a Known<'a>,
+    value: &'a str,
+    rank: Rank<'a>,
+}
+
+impl Policy {
+    /// Selects a tag, with a verdict on every other; in linear time, without allocating for tags that are dropped.
+    pub fn select<'a>(&'a self, known: &'a [Known<'a>]) -> Selection<'a> {
+        let mut read = self.reader();
+        let values: Vec<_> = known.iter().map(|known| read(known.tag)).collect();
+
+        let mut verdicts = Vec::with_capacity(known.len());
+        let mut best: Option<Candidate<'_>> = None;
+        for (index, (known, value)) in known.iter().zip(&values).enumerate() {
+            let ranked = value.as_deref().map_err(|verdict| *verdict).and_then(|value| {
+                let rank = self.order.rank(value)?;
+                Ok(Candidate { index, known, value, rank })
+            });
+            match ranked {
+                Ok(candidate) => {
+                    verdicts.push(Verdict::Outranked);
+                    if best.is_none_or(|best| self.preference(&candidate, &best).is_gt()) {
+                        best = Some(candidate);
+                    }
+                }
+                Err(verdict) => verdicts.push(verdict),
+            }
+        }
+        let best = best.map(|best| best.index);
+        Selection::new(self, known, values, verdicts, best)
+    }
+
+    /// How this policy ranks two tags: `Greater` if it prefers the first. Ties are equal, whatever decides them.
+    ///
+    /// Nothing if it would not consider one of them: excluded, dropped by the pattern, outside of the range, no number.
+    pub fn compare(&self, a: &str, b: &str) -> Option<Ordering> {
+        let mut read = self.reader();
+        let (a, b) = (read(a).ok()?, read(b).ok()?);
+        Some(self.order.compare(self.order.rank(&a).ok()?, self.order.rank(&b).ok()?))
+    }
+
+    /// Reads the value of a tag, or says why the tag has none.
+    fn reader<'p>(&'p self) -> impl FnMut(&'p str) -> Result<Cow<'p, str>, Verdict> {
+        let mut values = self.filter.as_ref().map(Filter::values);
+        move |tag| match (self.exclusions.find(tag), &mut values) {
+            (Some(position), _) => Err(Verdict::Excluded(position)),
+            (None, Some(values)) => values.read(tag).ok_or(Verdict::Filtered),
+            (None, None) => Ok(Cow::Borrowed(tag)),
+        }
+    }
+
+    /// The order of all candidates, in which no two are equal; the greater one is preferred. See [Ties](self#ties).
+    fn preference(&self, a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering {
+        let by_value = || match (&self.order, &self.filter) {
+            (Order::Numerical(_), None) => b.value.cmp(a.value),
+            _ => a.value.cmp(b.value),
+        };
+        self.order
+            .compare(a.rank, b.rank)
+            .then_with(|| a.known.pushed_at.cmp(&b.known.pushed_at))
+            .then_with(by_value)
+            .then_with(|| b.known.tag.cmp(a.known.tag))
+    }
+}
+
+#[cfg(test)]
+mod tests;
