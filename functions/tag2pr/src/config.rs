@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
 use crate::delivery::Sender;
-use crate::mistake::{Mistake, read_yaml};
+use crate::problem::{Problem, read_yaml};
 
 /// Everything in `tag2pr.yaml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -69,6 +69,9 @@ pub struct Registry {
     /// Other names that senders use for it.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// Hosts of token services that get the credentials too, beside the registry's own.
+    #[serde(default)]
+    pub token_hosts: Vec<String>,
     /// A file with the certificate authority that signed its certificate, PEM.
     #[serde(default)]
     pub ca: Option<String>,
@@ -236,8 +239,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The first mistake, with its place and what to do.
-    pub fn parse(file: &str, text: &str) -> Result<Self, Mistake> {
+    /// The first problem, with its place and what to do.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problem> {
         read_yaml(file, text)
     }
 

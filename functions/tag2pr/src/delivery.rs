@@ -153,6 +153,16 @@ impl Trusted<'_> {
     pub fn sender(&self) -> Sender {
         self.sender
     }
+
+    /// All its headers: some hold secrets.
+    pub fn headers(&self) -> &HeaderMap {
+        self.headers
+    }
+
+    /// Its body, exactly.
+    pub fn body(&self) -> &[u8] {
+        self.body
+    }
 }
 
 impl fmt::Debug for Trusted<'_> {

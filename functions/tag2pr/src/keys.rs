@@ -1,6 +1,7 @@
 //! Names of objects in the store: built here and nowhere else.
 //!
 //! ```text
+//! tag2pr.yaml                                               the configuration of the deployment
 //! deliveries/<yyyy>/<mm>/<dd>/<id>.json                     what came in and what was made of it
 //! images/<registry>/<repository>/ledger.json                the folded ledger
 //! images/<registry>/<repository>/pushes/<id>.json           pushes not folded yet: written once
@@ -44,6 +45,11 @@ impl Key {
     pub fn stem(&self) -> &str {
         let last = self.0.rsplit('/').next().unwrap_or_default();
         last.strip_suffix(".json").unwrap_or(last)
+    }
+
+    /// The configuration of the deployment.
+    pub fn config() -> Self {
+        Self("tag2pr.yaml".to_owned())
     }
 
     /// One delivery; keys sort by the time it came in.

@@ -16,15 +16,19 @@
 
 pub mod config;
 pub mod delivery;
+pub mod endpoint;
+pub mod flow;
 pub mod flux;
 pub mod image;
 pub mod keys;
 pub mod ledger;
+pub mod manifests;
 pub mod markers;
-pub mod mistake;
-pub mod problem;
-pub mod repository_url;
+pub mod plan;
 pub mod policy;
+pub mod problem;
+pub mod proposal;
+pub mod repository_url;
 pub mod seams;
 pub mod secret;
 pub mod store;

@@ -20,8 +20,9 @@ use std::ops::Range;
 use granit_parser::Event;
 use serde::Serialize;
 
-pub use setter::{Part, PolicyName, Setter, TOKEN};
+pub use setter::{Part, Setter, TOKEN};
 
+use crate::policy::PolicyName;
 use crate::problem::{Place, Problem};
 use crate::yaml::{Syntax, events, range, text};
 

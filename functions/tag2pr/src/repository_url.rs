@@ -90,7 +90,9 @@ impl RepositoryUrl {
             Scheme::Local => 0,
         };
         let path = path.trim_matches(|c: char| c == '/' || c.is_whitespace());
-        if host.is_empty() {
+        // Only an IPv6 address has colons of its own, and it stands in brackets.
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        if host.is_empty() || (host.contains(':') && !bracketed) {
             return Err(UrlError::Host);
         }
         if path.is_empty() {
@@ -275,6 +277,12 @@ mod tests {
         assert_eq!(over_https("ssh://git@git.example.com:2222/acme/fleet"), "https://git.example.com/acme/fleet");
         assert_eq!(over_https("http://gitea.lan:3000/acme/fleet"), "http://gitea.lan:3000/acme/fleet");
         assert_eq!(over_https("/srv/fleet.git"), "/srv/fleet.git");
+    }
+
+    #[test]
+    fn colons_alone_are_no_host() {
+        assert_eq!(RepositoryUrl::parse("http://::/acme"), Err(UrlError::Host));
+        assert!(RepositoryUrl::parse("http://[::1]:3000/acme/fleet").is_ok());
     }
 
     proptest! {

@@ -9,20 +9,13 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use serde::{Serialize, Serializer};
 
+use crate::policy::PolicyName;
+
 /// The bytes without which a file has no marker: Flux looks for them before it parses, and so do we.
 pub const TOKEN: &str = r#""$imagepolicy""#;
 
 /// The long form of a reference that kyaml writes as `$ref`.
 const LONG_FORM: &str = "#/definitions/io.k8s.cli.setters.";
-
-/// Names an ImagePolicy.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PolicyName {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name there.
-    pub name: String,
-}
 
 /// Which part of an image a marked value holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,12 +86,6 @@ fn url_decoded(text: &str) -> Option<String> {
         .match_indices('%')
         .all(|(at, _)| text.get(at + 1..at + 3).is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit())));
     if valid { percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned()) } else { None }
-}
-
-impl fmt::Display for PolicyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
 }
 
 impl fmt::Display for Setter {

@@ -6,13 +6,13 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::semver::Constraint;
 use super::{Direction, Exclusions, Filter, Order, Policy, PolicyError};
 
 /// The name of an ImagePolicy.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PolicyName {
     /// Its namespace.
     pub namespace: String,

@@ -1,7 +1,7 @@
 //! What every implementation of a seam must do, as one function for each seam: it panics where something is wrong.
 
-mod objects;
 pub mod host;
+mod objects;
 pub mod registry;
 pub mod repository;
 

@@ -1,0 +1,232 @@
+//! What makes proposals: the store, the registries, and each repository with its forge.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tag2pr::config;
+use tag2pr::flow::Error;
+use tag2pr::flow::propose::{self, Outside, Report};
+use tag2pr::flow::sweep;
+use tag2pr::repository_url::{RepositoryUrl, Scheme};
+use tag2pr::seams::{GitError, GitHost, GitRepository, Objects, Pokes, Registry, RepositoryId};
+use tag2pr::secret::Secret;
+use tag2pr_hosts::{Kind, Means};
+use tag2pr_oci::{Client, Credentials, Others, RegistrySettings};
+
+use crate::receiver::pokes;
+use crate::settings::from;
+use crate::{ConnectError, Settings, read_secret};
+
+/// Everything that `propose` and `sweep` work with.
+pub struct Deployment {
+    objects: Arc<dyn Objects>,
+    pokes: Arc<dyn Pokes>,
+    registry: Arc<dyn Registry>,
+    unasked: BTreeSet<String>,
+    repositories: Vec<Repository>,
+}
+
+/// One manifests repository, connected.
+pub struct Repository {
+    /// What it is called in the store.
+    pub id: RepositoryId,
+    git: Arc<dyn GitRepository>,
+    kind: Kind,
+    means: Means,
+}
+
+impl Deployment {
+    /// Connects what the environment says.
+    ///
+    /// # Errors
+    ///
+    /// When something is missing; the error says what.
+    pub async fn from_environment() -> Result<Self, ConnectError> {
+        Self::connect(&Settings::read(None).await?)
+    }
+
+    /// Connects what a configuration says. Nothing is asked of anybody yet.
+    ///
+    /// # Errors
+    ///
+    /// When a secret, a certificate or an address cannot be used.
+    pub fn connect(settings: &Settings) -> Result<Self, ConnectError> {
+        // Somebody may have chosen before; then that one is used.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let unusable = |reason: String| ConnectError::Unusable { file: settings.file.clone(), reason };
+        let registries =
+            settings.config.registries.iter().map(|one| registry(one, settings)).collect::<Result<_, _>>()?;
+        let client = Client::new(registries, Others::Anonymous).map_err(|error| unusable(error.to_string()))?;
+        let unasked = settings.config.registries.iter().filter(|one| !one.confirm).map(|one| one.host.clone());
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("tag2pr/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| unusable(format!("TLS cannot be set up: {error}")))?;
+        let repositories = settings
+            .config
+            .repositories
+            .iter()
+            .map(|one| repository(one, settings, &http))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            objects: Arc::clone(&settings.objects),
+            pokes: pokes(settings)?,
+            registry: Arc::new(client),
+            unasked: unasked.collect(),
+            repositories,
+        })
+    }
+
+    /// The configured repositories.
+    pub fn repositories(&self) -> &[Repository] {
+        &self.repositories
+    }
+
+    /// The store.
+    pub fn objects(&self) -> &dyn Objects {
+        &*self.objects
+    }
+
+    /// Serves a poke: looks at one repository and does what is to be done.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`propose::propose`], or that no repository of that name is configured.
+    pub async fn propose(&self, id: &RepositoryId, writer: &str, now: Timestamp) -> Result<Report, Error> {
+        let repository = self.repositories.iter().find(|repository| repository.id == *id).ok_or_else(|| {
+            Error::Git(GitError::Refused {
+                url: id.to_string(),
+                reason: "no repository of this name is configured; add it under `repositories:`".to_owned(),
+            })
+        })?;
+        let host = repository.host(writer);
+        propose::propose(self.outside(repository, &*host, writer), now).await
+    }
+
+    /// The world as the journey `propose` sees it.
+    pub fn outside<'a>(&'a self, repository: &'a Repository, host: &'a dyn GitHost, writer: &'a str) -> Outside<'a> {
+        Outside {
+            objects: &*self.objects,
+            git: &*repository.git,
+            host,
+            registry: &*self.registry,
+            repository: &repository.id,
+            unasked: &self.unasked,
+            writer,
+        }
+    }
+
+    /// Lists what registries have, records what was missed, pokes every repository.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sweep::sweep`].
+    pub async fn sweep(&self, writer: &str, now: Timestamp) -> Result<sweep::Report, Error> {
+        let repositories: Vec<RepositoryId> = self.repositories.iter().map(|one| one.id.clone()).collect();
+        let outside = sweep::Outside {
+            objects: &*self.objects,
+            pokes: &*self.pokes,
+            registry: &*self.registry,
+            repositories: &repositories,
+            unasked: &self.unasked,
+            writer,
+        };
+        sweep::sweep(outside, now).await
+    }
+}
+
+impl Repository {
+    /// Its forge; `writer` names the call in what it writes.
+    pub fn host(&self, writer: &str) -> Arc<dyn GitHost> {
+        let means = Means { writer: writer.to_owned(), ..self.means.clone() };
+        tag2pr_hosts::connect(self.kind, &self.id, &means).expect("the same was connected at the start")
+    }
+
+    /// Its Git repository.
+    pub fn git(&self) -> &dyn GitRepository {
+        &*self.git
+    }
+}
+
+fn registry(one: &config::Registry, settings: &Settings) -> Result<RegistrySettings, ConnectError> {
+    let credentials = match &one.credentials {
+        Some(reference) => {
+            let secret = read_secret(reference, &settings.base)?;
+            let parsed = Credentials::parse(&secret).ok_or_else(|| ConnectError::Secret {
+                reference: reference.to_string(),
+                reason: "is not of the form `user:password`".to_owned(),
+            })?;
+            Some(parsed)
+        }
+        None => None,
+    };
+    let ca = one.ca.as_ref().map(|path| {
+        fs::read(from(&settings.base, path)).map_err(|error| ConnectError::Unusable {
+            file: settings.file.clone(),
+            reason: format!("the `ca` of {} cannot be read: {path}: {error}", one.host),
+        })
+    });
+    Ok(RegistrySettings {
+        host: one.host.clone(),
+        insecure: one.insecure,
+        credentials,
+        ca: ca.transpose()?,
+        aliases: one.aliases.clone(),
+        token_hosts: one.token_hosts.clone(),
+    })
+}
+
+fn repository(
+    one: &config::Repository,
+    settings: &Settings,
+    http: &reqwest::Client,
+) -> Result<Repository, ConnectError> {
+    let shown = RepositoryUrl::parse(&one.url).map_or_else(|_| "…".to_owned(), |url| url.to_string());
+    let unusable =
+        |reason: String| ConnectError::Unusable { file: settings.file.clone(), reason: format!("{shown}: {reason}") };
+    let mut url = RepositoryUrl::parse(&one.url).map_err(|error| ConnectError::Url(shown.clone(), error))?;
+    if url.scheme == Scheme::Local {
+        let path = fs::canonicalize(settings.base.join(&url.path))
+            .map_err(|error| unusable(format!("there is no repository: {error}")))?;
+        url.path = path.display().to_string();
+    }
+    let id = url.identify(&one.branch);
+    let kind = match &one.host {
+        Some(kind) => kind.parse::<Kind>(),
+        None => Kind::of(&id),
+    }
+    .map_err(|error| unusable(error.to_string()))?;
+    let credentials = one.credentials.as_ref();
+    let token = credentials.map(|credentials| read_secret(&credentials.token, &settings.base)).transpose()?;
+    let git: Arc<dyn GitRepository> = Arc::new(
+        tag2pr_git::Repository::open(tag2pr_git::Settings {
+            credentials: token.as_ref().map(|token| git_credentials(credentials, kind, token)),
+            ca: one.ca.as_ref().map(|path| settings.base.join(path)),
+            ..tag2pr_git::Settings::new(url.to_string(), settings.cache.join("git"))
+        })
+        .map_err(|error| unusable(error.to_string()))?,
+    );
+    let api = one.api.as_ref().map(|api| api.parse().map_err(|error| unusable(format!("`api` is no URL: {error}"))));
+    let means = Means {
+        client: http.clone(),
+        token,
+        api: api.transpose()?,
+        objects: Arc::clone(&settings.objects),
+        git: Arc::clone(&git),
+        writer: "connect".to_owned(),
+    };
+    // Tried once, so that what cannot work is said at the start.
+    tag2pr_hosts::connect(kind, &id, &means).map_err(|error| unusable(error.to_string()))?;
+    Ok(Repository { id, git, kind, means })
+}
+
+fn git_credentials(credentials: Option<&config::Credentials>, kind: Kind, token: &Secret) -> tag2pr_git::Credentials {
+    let user = credentials.and_then(|credentials| credentials.user.clone()).unwrap_or_else(|| match kind {
+        Kind::Github => "x-access-token".to_owned(),
+        Kind::Local => "git".to_owned(),
+    });
+    tag2pr_git::Credentials { user, token: token.clone() }
+}

@@ -1,0 +1,69 @@
+//! What takes deliveries: a store, a queue, the secrets of the sources. No Git, no registry.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::Request;
+use jiff::Timestamp;
+use tag2pr::config::Config;
+use tag2pr::endpoint::{self, Answer};
+use tag2pr::flow::receive::Outside;
+use tag2pr::seams::{Objects, Pokes};
+use tag2pr::secret::Secret;
+use tag2pr_state::queue::{Inbox, Sqs, SqsSettings};
+
+use crate::{ConnectError, Settings};
+
+/// Takes deliveries.
+pub struct Receiver {
+    /// How the deployment is made.
+    pub config: Config,
+    /// Where evidence is kept.
+    pub objects: Arc<dyn Objects>,
+    /// Where pokes go.
+    pub pokes: Arc<dyn Pokes>,
+    /// The secrets of the sources, by name.
+    pub secrets: BTreeMap<String, Vec<Secret>>,
+}
+
+impl Receiver {
+    /// Connects what the environment says.
+    ///
+    /// # Errors
+    ///
+    /// When something is missing; the error says what.
+    pub async fn from_environment() -> Result<Self, ConnectError> {
+        Self::connect(&Settings::read(None).await?)
+    }
+
+    /// Connects what a configuration says.
+    ///
+    /// # Errors
+    ///
+    /// When a secret or the queue cannot be used.
+    pub fn connect(settings: &Settings) -> Result<Self, ConnectError> {
+        Ok(Self {
+            pokes: pokes(settings)?,
+            secrets: settings.source_secrets()?,
+            objects: Arc::clone(&settings.objects),
+            config: settings.config.clone(),
+        })
+    }
+
+    /// Answers one request; `writer` names the call in what it writes.
+    pub async fn answer(&self, request: &Request<Vec<u8>>, writer: &str, now: Timestamp) -> Answer {
+        endpoint::answer(self.outside(writer), &self.secrets, request, now).await
+    }
+
+    /// The world as the journey `receive` sees it.
+    pub fn outside<'a>(&'a self, writer: &'a str) -> Outside<'a> {
+        Outside { objects: &*self.objects, pokes: &*self.pokes, config: &self.config, writer }
+    }
+}
+
+pub(crate) fn pokes(settings: &Settings) -> Result<Arc<dyn Pokes>, ConnectError> {
+    Ok(match &settings.queue {
+        Some(url) => Arc::new(Sqs::connect(SqsSettings::from_environment(url)?)?),
+        None => Arc::new(Inbox::new(Arc::clone(&settings.objects), "inbox")),
+    })
+}

@@ -1,0 +1,128 @@
+//! Where the configuration is, and the secrets that it refers to.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tag2pr::config::{Config, SecretRef};
+use tag2pr::keys::Key;
+use tag2pr::seams::Objects;
+use tag2pr::secret::Secret;
+
+use crate::ConnectError;
+
+/// A configuration that was read, and the store that it names.
+#[derive(Clone)]
+pub struct Settings {
+    /// What is in it.
+    pub config: Config,
+    /// Where it was found, as a person would name it.
+    pub file: String,
+    /// What paths in it are relative to.
+    pub base: PathBuf,
+    /// The store.
+    pub objects: Arc<dyn Objects>,
+    /// The queue, if pokes do not wait in the store.
+    pub queue: Option<String>,
+    /// Where Git repositories are kept between calls.
+    pub cache: PathBuf,
+}
+
+impl Settings {
+    /// Reads the configuration from the given path, `$TAG2PR_CONFIG`, `./tag2pr.yaml`, or the object `tag2pr.yaml` in
+    /// `$TAG2PR_STORE`: the first of these that is there.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it cannot be used; the error names the place.
+    pub async fn read(path: Option<&Path>) -> Result<Self, ConnectError> {
+        let store = variable("TAG2PR_STORE");
+        let path = path.map(Path::to_owned).or_else(|| variable("TAG2PR_CONFIG").map(PathBuf::from));
+        let default = Path::new("tag2pr.yaml");
+        let (file, base, text, objects) = match (path, &store) {
+            (Some(path), _) => from_file(&path)?,
+            (None, _) if default.is_file() => from_file(default)?,
+            (None, Some(store)) => from_store(store).await?,
+            (None, None) => {
+                let looked = "give --config, set TAG2PR_CONFIG or TAG2PR_STORE, or write ./tag2pr.yaml";
+                return Err(ConnectError::Missing(looked.to_owned()));
+            }
+        };
+        let mut config = Config::parse(&file, &text)?;
+        if let Some(store) = store {
+            config.store = store;
+        }
+        let objects = match objects {
+            Some(objects) => objects,
+            None => tag2pr_state::open(&from(&base, &config.store))?,
+        };
+        let cache = variable("TAG2PR_CACHE").map_or_else(|| env::temp_dir().join("tag2pr"), PathBuf::from);
+        Ok(Self { config, file, base, objects, queue: variable("TAG2PR_QUEUE_URL"), cache })
+    }
+
+    /// Reads the secrets of every source.
+    ///
+    /// # Errors
+    ///
+    /// When one is not where the configuration says.
+    pub fn source_secrets(&self) -> Result<BTreeMap<String, Vec<Secret>>, ConnectError> {
+        let sources = self.config.sources.iter();
+        sources
+            .map(|(name, source)| {
+                let secrets = source.secret.iter().map(|secret| read_secret(secret, &self.base));
+                Ok((name.clone(), secrets.collect::<Result<_, _>>()?))
+            })
+            .collect()
+    }
+}
+
+type Found = (String, PathBuf, String, Option<Arc<dyn Objects>>);
+
+fn from_file(path: &Path) -> Result<Found, ConnectError> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| ConnectError::Missing(format!("{} cannot be read: {error}", path.display())))?;
+    let base = path.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+    Ok((path.display().to_string(), base, text, None))
+}
+
+async fn from_store(store: &str) -> Result<Found, ConnectError> {
+    let objects = tag2pr_state::open(store)?;
+    let object = objects.get(&Key::config()).await?;
+    let object = object.ok_or_else(|| ConnectError::Missing(format!("there is no object tag2pr.yaml in {store}")))?;
+    let text = String::from_utf8(object.bytes)
+        .map_err(|_| ConnectError::Missing(format!("the object tag2pr.yaml in {store} is not UTF-8")))?;
+    Ok((format!("{store}/tag2pr.yaml"), PathBuf::from("."), text, Some(objects)))
+}
+
+/// A path that is relative to the configuration's own folder; a URL stays as it is.
+pub(crate) fn from(base: &Path, path: &str) -> String {
+    if path.contains("://") { path.to_owned() } else { base.join(path).display().to_string() }
+}
+
+/// Reads a secret from where a configuration says that it is.
+///
+/// # Errors
+///
+/// When it is not there, or empty.
+pub fn read_secret(reference: &SecretRef, base: &Path) -> Result<Secret, ConnectError> {
+    let failed = |reason: String| ConnectError::Secret { reference: reference.to_string(), reason };
+    let text = match reference {
+        SecretRef::Environment(name) => {
+            env::var(name).map_err(|_| failed(format!("is not there: set the environment variable {name}")))?
+        }
+        SecretRef::File(path) => {
+            fs::read_to_string(base.join(path)).map_err(|error| failed(format!("cannot be read: {error}")))?
+        }
+    };
+    let secret = Secret::new(&text);
+    if secret.is_empty() {
+        return Err(failed("is empty".to_owned()));
+    }
+    Ok(secret)
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,501 @@
+//! From a manifests repository and the ledgers to proposals: what each automation changes, and why not the rest.
+//!
+//! Planning is pure, and so is not knowing: where a value would change and the registry has not confirmed it, the plan
+//! holds a question. [`crate::flow`] asks the registry and plans again with the answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::image::{Digest, ImageName, ImageRef, Tag};
+use crate::ledger::Ledger;
+use crate::manifests::{Automation, DeclaredPolicy, Manifests};
+use crate::markers::{self, Change, NewImage, Part};
+use crate::policy::{DigestReflection, Known, Policy, PolicyName};
+use crate::problem::Problem;
+use crate::proposal::{Bump, Parts, Proposal, compose, markdown};
+use crate::seams::File;
+
+/// One tag of one image that a registry shall confirm.
+pub type Question = (ImageName, Tag);
+
+/// What a registry said of a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It points at this now.
+    Digest(Digest),
+    /// This registry is configured not to be asked: the delivery is believed, whatever digest it gave.
+    NotAsked(Option<Digest>),
+    /// There is no such tag.
+    Gone,
+    /// There is no answer to rely on; the reason, and whether the same question may be answered later.
+    NoAnswer {
+        /// In words.
+        reason: String,
+        /// Whether it is worth asking again.
+        later: bool,
+    },
+}
+
+/// A tag that must not be proposed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    /// `<namespace>.<automation>`
+    pub proposal: String,
+    /// The policy that selected it.
+    pub policy: PolicyName,
+    /// The tag.
+    pub tag: Tag,
+    /// What it pointed at; a moved tag is no longer held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Why, as people will read it.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What became of one policy in one automation, in words that are the same everywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The marked values change.
+    Changes,
+    /// The marked values are the selected ones already.
+    UpToDate,
+    /// Nothing is marked with this policy below the automation's path.
+    NoMarker,
+    /// No tag was selected; the policy says why.
+    NothingSelected(String),
+    /// What stands in Git ranks higher under the same policy.
+    Backwards {
+        /// The tag in Git.
+        in_git: String,
+    },
+    /// A person does not want this tag.
+    Held(String),
+    /// The registry did not confirm the tag.
+    NotConfirmed(String),
+    /// The registry did not answer; it will be asked again.
+    Waiting(String),
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changes => f.write_str("changes"),
+            Self::UpToDate => f.write_str("up to date"),
+            Self::NoMarker => f.write_str("no marker below the automation's path names this policy"),
+            Self::NothingSelected(reason) => write!(f, "nothing selected: {reason}"),
+            Self::Backwards { in_git } => {
+                write!(f, "backwards: {in_git} stands in Git and ranks higher under the same policy; it stays")
+            }
+            Self::Held(reason) => write!(f, "held: {reason}"),
+            Self::NotConfirmed(reason) => write!(f, "not confirmed: {reason}"),
+            Self::Waiting(reason) => write!(f, "waiting: {reason}"),
+        }
+    }
+}
+
+/// One line of a plan.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// `<namespace>.<automation>`
+    pub proposal: String,
+    /// The policy.
+    pub policy: PolicyName,
+    /// The image as the policy names it.
+    pub image: String,
+    /// The selected tag, if there is one.
+    pub tag: Option<String>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Whether another tag than the selected one stands in Git.
+    pub differs: bool,
+}
+
+/// What shall happen to one manifests repository.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// One for each automation that changes something.
+    pub proposals: Vec<Proposal>,
+    /// The names of the automations that change nothing: what is open of theirs has become pointless.
+    pub settled: Vec<String>,
+    /// What became of each policy in each automation.
+    pub lines: Vec<Line>,
+    /// What registries must be asked before more can be said.
+    pub questions: BTreeSet<Question>,
+    /// Files that could not be edited, with the reason.
+    pub problems: Vec<Problem>,
+}
+
+/// All that a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// What the base branch says.
+    pub manifests: &'a Manifests,
+    /// What is known of the images.
+    pub ledgers: &'a BTreeMap<ImageName, Ledger>,
+    /// What must not be proposed.
+    pub holds: &'a BTreeSet<Hold>,
+    /// What registries have said so far.
+    pub answers: &'a BTreeMap<Question, Answer>,
+}
+
+impl Plan {
+    /// Whether a proposal would bring this tag for this policy in place of another.
+    pub fn wants(&self, proposal: &str, policy: &PolicyName, tag: &Tag) -> bool {
+        self.lines.iter().any(|line| {
+            line.proposal == proposal
+                && line.policy == *policy
+                && line.tag.as_deref() == Some(tag.as_str())
+                && line.differs
+        })
+    }
+}
+
+/// Plans for every automation of the repository.
+///
+/// Automations that share a branch share a proposal: it has the name of the first of them.
+pub fn plan(evidence: &Evidence<'_>) -> Plan {
+    let mut plan = Plan::default();
+    let mut branches: BTreeMap<&str, Vec<&Automation>> = BTreeMap::new();
+    for automation in &evidence.manifests.automations {
+        branches.entry(&automation.branch).or_default().push(automation);
+    }
+    let choices: BTreeMap<&PolicyName, Choice> =
+        evidence.manifests.policies.iter().map(|policy| (&policy.name, choose(policy, evidence.ledgers))).collect();
+    for (branch, mut automations) in branches {
+        automations.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut draft = Draft::new(&automations[0].name, evidence);
+        for automation in &automations {
+            draft.add(automation, &choices, &mut plan);
+        }
+        let parts = Parts {
+            name: draft.name.to_owned(),
+            branch: branch.to_owned(),
+            author: automations[0].author.clone(),
+            bumps: draft.bumps,
+            changes: draft.changes,
+            files: draft.files.into_iter().map(|(path, bytes)| File { path: path.to_owned(), bytes }).collect(),
+            otherwise_at: draft.first_seen.unwrap_or(Timestamp::UNIX_EPOCH),
+        };
+        match compose(parts) {
+            Some(proposal) => plan.proposals.push(proposal),
+            None => plan.settled.push(automations[0].name.clone()),
+        }
+    }
+    plan
+}
+
+/// One policy's answer, whatever automations make of it.
+struct Choice<'a> {
+    /// The image and the policy, or why there is none.
+    policy: Result<(&'a ImageName, &'a Policy), String>,
+    chosen: Option<Chosen>,
+    /// Why this tag, or why none: one sentence each.
+    why: Vec<String>,
+}
+
+struct Chosen {
+    tag: Tag,
+    pushed_at: Option<Timestamp>,
+    first_seen: Option<Timestamp>,
+    actor: Option<String>,
+    delivery: Option<String>,
+}
+
+/// So many of the outranked tags are named under *why this tag*.
+const RUNNERS_UP: usize = 3;
+
+fn choose<'a>(declared: &'a DeclaredPolicy, ledgers: &BTreeMap<ImageName, Ledger>) -> Choice<'a> {
+    let (image, policy) = match &declared.policy {
+        Ok((image, policy)) => (image, policy),
+        Err(reason) => return Choice { policy: Err(reason.clone()), chosen: None, why: vec![reason.clone()] },
+    };
+    let empty = Ledger::default();
+    let ledger = ledgers.get(image).unwrap_or(&empty);
+    let known = known(ledger);
+    let selection = policy.select(&known);
+    let mut why = vec![sentence(&selection.summary().to_string())];
+    let next: Vec<String> = selection.runners_up(RUNNERS_UP).iter().map(|known| markdown::code(known.tag)).collect();
+    if selection.selected.is_some() && !next.is_empty() {
+        why.push(format!("Next in rank: {}.", next.join(", ")));
+    }
+    why.push(match ledger.listed() {
+        Some(at) => format!(
+            "{} tags are known; the registry's list was last read {}.",
+            known.len(),
+            crate::proposal::minute(at)
+        ),
+        None => format!("{} tags are known, from deliveries alone.", known.len()),
+    });
+    let chosen = selection.selected.and_then(|selected| {
+        let entry = ledger.get(selected.tag);
+        let push = entry.and_then(|entry| entry.push.as_ref());
+        Some(Chosen {
+            tag: selected.tag.parse().ok()?,
+            pushed_at: selected.pushed_at,
+            first_seen: selected.first_seen,
+            actor: push.and_then(|push| push.actor.clone()),
+            delivery: push.map(|push| push.delivery.clone()),
+        })
+    });
+    Choice { policy: Ok((image, policy)), chosen, why }
+}
+
+/// What a policy may select from: the tags that exist, as far as is known.
+pub fn known(ledger: &Ledger) -> Vec<Known<'_>> {
+    ledger
+        .live()
+        .map(|(tag, entry)| Known {
+            tag: tag.as_str(),
+            digest: entry.digest(),
+            pushed_at: entry.pushed_at(),
+            first_seen: Some(entry.first_seen()),
+        })
+        .collect()
+}
+
+/// A half sentence as a Markdown sentence.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    format!("{}.", markdown::prose(&(first + chars.as_str())))
+}
+
+/// The values that stand in Git for one policy, below one automation's path.
+#[derive(Default)]
+struct InGit {
+    marked: bool,
+    tags: BTreeSet<String>,
+    digests: BTreeSet<String>,
+    /// A value that should hold a digest and holds none.
+    digest_missing: bool,
+}
+
+/// A proposal in the making.
+struct Draft<'a> {
+    name: &'a str,
+    evidence: &'a Evidence<'a>,
+    files: BTreeMap<&'a str, Vec<u8>>,
+    changes: Vec<Change>,
+    bumps: Vec<Bump>,
+    first_seen: Option<Timestamp>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(name: &'a str, evidence: &'a Evidence<'a>) -> Self {
+        Self { name, evidence, files: BTreeMap::new(), changes: Vec::new(), bumps: Vec::new(), first_seen: None }
+    }
+
+    /// Adds what one automation changes.
+    fn add(&mut self, automation: &Automation, choices: &BTreeMap<&PolicyName, Choice<'_>>, plan: &mut Plan) {
+        let mut wanted: BTreeMap<&PolicyName, NewImage> = BTreeMap::new();
+        let first_line = plan.lines.len();
+        for declared in self.evidence.manifests.policies.iter().filter(|policy| automation.applies(policy)) {
+            let Some(choice) = choices.get(&declared.name) else { continue };
+            let in_git = self.in_git(automation, &declared.name);
+            let (outcome, new) = self.decide(declared, choice, &in_git, &mut plan.questions);
+            let tag = choice.chosen.as_ref().map(|chosen| chosen.tag.to_string());
+            plan.lines.push(Line {
+                proposal: self.name.to_owned(),
+                policy: declared.name.clone(),
+                image: choice.policy.as_ref().map_or_else(|_| String::new(), |(_, policy)| policy.image.clone()),
+                differs: tag.as_ref().is_some_and(|tag| in_git.tags.iter().any(|there| there != tag)),
+                tag,
+                outcome,
+            });
+            if let Some(new) = new {
+                wanted.insert(&declared.name, new);
+            }
+        }
+        let changes = self.edit(automation, &wanted, plan);
+        for line in &mut plan.lines[first_line..] {
+            let own: Vec<&Change> = changes.iter().filter(|change| change.setter.policy == line.policy).collect();
+            if own.is_empty() {
+                continue;
+            }
+            line.outcome = Outcome::Changes;
+            if let (Some(choice), Some(new)) = (choices.get(&line.policy), wanted.get(&line.policy)) {
+                self.bump(choice, &line.policy, new, &own);
+            }
+        }
+        self.changes.extend(changes);
+    }
+
+    fn in_git(&self, automation: &Automation, policy: &PolicyName) -> InGit {
+        let mut in_git = InGit::default();
+        let markers = self.evidence.manifests.markers.iter().filter(|(file, _)| automation.covers(file));
+        for marker in markers.flat_map(|(_, markers)| markers).filter(|marker| marker.setter.policy == *policy) {
+            in_git.marked = true;
+            match marker.setter.part {
+                Part::Tag => {
+                    in_git.tags.insert(marker.value.clone());
+                }
+                Part::Reference => {
+                    let reference: Option<ImageRef> = marker.value.parse().ok();
+                    in_git.digest_missing |= reference.as_ref().is_none_or(|reference| reference.digest.is_none());
+                    if let Some(reference) = reference {
+                        in_git.tags.extend(reference.tag.map(|tag| tag.to_string()));
+                        in_git.digests.extend(reference.digest.map(|digest| digest.to_string()));
+                    }
+                }
+                Part::Digest => match marker.value.parse::<Digest>() {
+                    Ok(digest) => {
+                        in_git.digests.insert(digest.to_string());
+                    }
+                    Err(_) => in_git.digest_missing = true,
+                },
+                Part::Name => {}
+            }
+        }
+        in_git
+    }
+
+    /// What shall stand in Git for one policy; nothing if what stands there shall stay.
+    fn decide(
+        &self,
+        declared: &DeclaredPolicy,
+        choice: &Choice<'_>,
+        in_git: &InGit,
+        questions: &mut BTreeSet<Question>,
+    ) -> (Outcome, Option<NewImage>) {
+        let (image, policy) = match &choice.policy {
+            Ok(policy) => *policy,
+            Err(reason) => return (Outcome::NothingSelected(reason.clone()), None),
+        };
+        if !in_git.marked {
+            return (Outcome::NoMarker, None);
+        }
+        let Some(chosen) = &choice.chosen else {
+            return (Outcome::NothingSelected(choice.why.first().cloned().unwrap_or_default()), None);
+        };
+        let tag = chosen.tag.as_str();
+        // Of several values the highest ranked counts: one of them is enough to see that this would be a step back.
+        if let Some(higher) = in_git.tags.iter().find(|there| policy.compare(there, tag).is_some_and(|o| o.is_gt())) {
+            return (Outcome::Backwards { in_git: higher.clone() }, None);
+        }
+        let same_tag = in_git.tags.iter().all(|there| there == tag);
+        let settled = match policy.digest {
+            DigestReflection::Never => same_tag && in_git.digests.is_empty(),
+            DigestReflection::IfNotPresent => same_tag && !in_git.digest_missing && in_git.digests.len() == 1,
+            DigestReflection::Always => false,
+        };
+        let new = |digest: Option<String>| NewImage { name: policy.image.clone(), tag: tag.to_owned(), digest };
+        if settled {
+            // Names may still differ, and that needs nobody's word.
+            let kept = match policy.digest {
+                DigestReflection::Never => None,
+                DigestReflection::IfNotPresent | DigestReflection::Always => in_git.digests.first().cloned(),
+            };
+            return (Outcome::UpToDate, Some(new(kept)));
+        }
+        let question = (image.clone(), chosen.tag.clone());
+        let digest = match self.evidence.answers.get(&question) {
+            None => {
+                questions.insert(question);
+                return (Outcome::Waiting("the registry has not been asked yet".to_owned()), None);
+            }
+            Some(Answer::Gone) => {
+                let reason = format!("{} says that there is no tag {tag} (any more)", image.registry());
+                return (Outcome::NotConfirmed(reason), None);
+            }
+            Some(Answer::NoAnswer { reason, later: true }) => return (Outcome::Waiting(reason.clone()), None),
+            Some(Answer::NoAnswer { reason, later: false }) => return (Outcome::NotConfirmed(reason.clone()), None),
+            Some(Answer::Digest(digest)) => Some(digest),
+            Some(Answer::NotAsked(digest)) => digest.as_ref(),
+        };
+        let held = self.evidence.holds.iter().find(|hold| {
+            hold.proposal == self.name
+                && hold.policy == declared.name
+                && hold.tag == chosen.tag
+                && (hold.digest.is_none() || digest.is_none() || hold.digest.as_ref() == digest)
+        });
+        if let Some(hold) = held {
+            return (Outcome::Held(hold.reason.clone()), None);
+        }
+        match (policy.digest, digest) {
+            (DigestReflection::Never, _) => (Outcome::UpToDate, Some(new(None))),
+            (_, Some(digest)) => (Outcome::UpToDate, Some(new(Some(digest.to_string())))),
+            (_, None) => (
+                Outcome::NotConfirmed(format!(
+                    "the policy wants a digest, no delivery gave one for {tag}, and {} is configured not to be asked",
+                    image.registry()
+                )),
+                None,
+            ),
+        }
+    }
+
+    /// Edits the files below the automation's path, on top of what was edited before.
+    fn edit(
+        &mut self,
+        automation: &Automation,
+        wanted: &BTreeMap<&PolicyName, NewImage>,
+        plan: &mut Plan,
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if wanted.is_empty() {
+            return changes;
+        }
+        let manifests = self.evidence.manifests;
+        let marked = manifests.files.iter().filter(|file| manifests.markers.contains_key(&file.path));
+        for file in marked.filter(|file| automation.covers(&file.path)) {
+            let bytes = self.files.get(file.path.as_str()).unwrap_or(&file.bytes);
+            match markers::edit(&file.path, bytes, &|setter| wanted.get(&setter.policy).cloned()) {
+                Ok(edited) => {
+                    plan.problems.extend(edited.problems);
+                    if !edited.changes.is_empty() {
+                        self.files.insert(&file.path, edited.bytes);
+                        changes.extend(edited.changes);
+                    }
+                }
+                Err(problem) => plan.problems.push(problem),
+            }
+        }
+        changes
+    }
+
+    fn bump(&mut self, choice: &Choice<'_>, policy: &PolicyName, new: &NewImage, changes: &[&Change]) {
+        let Some(chosen) = &choice.chosen else { return };
+        let confirmed = choice.policy.as_ref().ok().and_then(|(image, _)| {
+            match self.evidence.answers.get(&((*image).clone(), chosen.tag.clone())) {
+                Some(Answer::Digest(digest)) => Some(digest.clone()),
+                Some(Answer::NotAsked(digest)) => digest.clone(),
+                _ => None,
+            }
+        });
+        let mut from: Vec<String> = changes.iter().map(|change| former(change, new)).collect();
+        from.sort();
+        from.dedup();
+        self.first_seen = self.first_seen.max(chosen.first_seen);
+        self.bumps.retain(|bump| bump.policy != *policy);
+        self.bumps.push(Bump {
+            policy: policy.clone(),
+            image: new.name.clone(),
+            from,
+            tag: chosen.tag.to_string(),
+            digest: confirmed,
+            pushed_at: chosen.pushed_at,
+            actor: chosen.actor.clone(),
+            delivery: chosen.delivery.clone(),
+            why: choice.why.clone(),
+        });
+    }
+}
+
+/// What a change replaces, as short as it is clear: the tag, unless more than the tag changes.
+fn former(change: &Change, new: &NewImage) -> String {
+    match change.old.parse::<ImageRef>() {
+        Ok(ImageRef { name, tag: Some(tag), digest }) if change.setter.part == Part::Reference && name == new.name => {
+            match digest {
+                Some(digest) if tag.as_str() == new.tag => format!("{tag}@{}", digest.short()),
+                _ => tag.to_string(),
+            }
+        }
+        _ => change.old.clone(),
+    }
+}

@@ -1,0 +1,89 @@
+//! Text from outside, in Markdown: it stands in a code span, always.
+//!
+//! A tag, a label or an actor's name must not be able to write Markdown, mention a person or close an issue. Forges do
+//! none of that inside a code span, so what is left to guard is the way out of one.
+
+/// Longest name or value from outside that is shown; the rest is cut.
+const LONGEST: usize = 300;
+
+/// Longest sentence with such names in it.
+const LONGEST_SENTENCE: usize = 2_000;
+
+/// A code span that holds the text and nothing else, for running text and lists.
+pub fn code(text: &str) -> String {
+    let text = visible(text, LONGEST);
+    let longest_run = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest_run + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// The same for a cell of a table, where a bar would end the cell even inside a code span.
+pub fn cell(text: &str) -> String {
+    code(text).replace('|', "\\|")
+}
+
+/// One line without control characters and without the invisible ones that reorder or hide text.
+fn visible(text: &str, longest: usize) -> String {
+    let hidden = |c: char| matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{00AD}');
+    let mut line: String = text
+        .chars()
+        .map(|c| if c.is_control() || hidden(c) || c == '\u{2028}' || c == '\u{2029}' { ' ' } else { c })
+        .take(longest + 1)
+        .collect();
+    if line.chars().count() > longest {
+        line.pop();
+        line.push('…');
+    }
+    if line.trim().is_empty() { "(empty)".to_owned() } else { line }
+}
+
+/// A sentence with text from outside in it, as running text: nothing in it is Markdown, a mention or a reference.
+pub fn prose(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in unmentioned(&visible(text, LONGEST_SENTENCE)).chars() {
+        if "\\`*_{}[]<>|~&".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+/// The same text for a place that is not Markdown: a title, a commit's subject. A mention or a reference to an issue
+/// is broken by a word joiner that nobody sees.
+pub fn plain(text: &str) -> String {
+    unmentioned(&visible(text, LONGEST))
+}
+
+fn unmentioned(text: &str) -> String {
+    text.replace('@', "@\u{2060}").replace('#', "#\u{2060}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn hostile_names_stay_inside_their_code_span() {
+        assert_eq!(code("1.0"), "`1.0`");
+        assert_eq!(code("x` @maintainer closes #1"), "``x` @maintainer closes #1``");
+        assert_eq!(code("`"), "`` ` ``");
+        assert_eq!(code("a\n\n# b"), "`a  # b`");
+        assert_eq!(cell("a|b"), "`a\\|b`");
+        assert_eq!(code("abc\u{202E}fed"), "`abc fed`");
+        assert_eq!(plain("@alice"), "@\u{2060}alice");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_closes_its_own_code_span(text in any::<String>()) {
+            let span = code(&text);
+            let fence = span.len() - span.trim_start_matches('`').len();
+            let inner = &span[fence..span.len() - fence];
+            prop_assert!(!span.contains('\n'));
+            prop_assert!(inner.split(|c| c != '`').all(|run| run.len() != fence || run.is_empty()));
+        }
+    }
+}
