@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: manifests repositories to start from, the Lambda emulator, and a look at what was
 //! left behind.
 
+pub mod aws;
 pub mod emulator;
 
 use std::collections::BTreeMap;

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tag2pr::delivery::read_headers;
 use tag2pr::keys::Key;
 use tag2pr::repository_url::RepositoryUrl;
-use tag2pr::seams::{Objects, Poke, RepositoryId};
+use tag2pr::seams::{Expected, Objects, Poke, RepositoryId};
+use tag2pr_end_to_end::aws::{Aws, SECRET_KEY};
 use tag2pr_end_to_end::emulator::{Emulator, event};
 use tag2pr_end_to_end::{changes, holds_no_secret, pokes, project, pull_requests, story};
 use tag2pr_standins::git::{self, Bare};
@@ -126,7 +127,17 @@ async fn a_delivery_becomes_a_pull_request_by_way_of_the_three_functions() {
 
     let pulls = pull_requests(&*objects, &id).await;
     let branch = pulls[0]["branch"].as_str().unwrap();
-    insta::assert_snapshot!(changes(&lab.fleet, branch).join("\n"), @"");
+    insta::assert_snapshot!(changes(&lab.fleet, branch).join("\n"), @r#"
+flux/clusters/production/backend/deployment.yaml:18
+- image: 192.168.0.40:5000/backend:main-c40ddee-1707210000 # {"$imagepolicy": "flux-system:backend"}
++ image: 192.168.0.40:5000/backend:main-0e4d5f6-1707303600 # {"$imagepolicy": "flux-system:backend"}
+flux/clusters/production/backend/docker-compose.backend.yml:4
+- image: "192.168.0.40:5000/backend:main-c40ddee-1707210000"   # {"$imagepolicy": "flux-system:backend"}
++ image: "192.168.0.40:5000/backend:main-0e4d5f6-1707303600"   # {"$imagepolicy": "flux-system:backend"}
+flux/clusters/production/frontend/deployment.yaml:19
+- image: 192.168.0.40:5000/frontend:main-f9e1f0b-1707200000 # {"$imagepolicy": "flux-system:frontend"}
++ image: 192.168.0.40:5000/frontend:main-abc1234-1707300000 # {"$imagepolicy": "flux-system:frontend"}
+"#);
     insta::assert_snapshot!(format!("#{} {}: {}", pulls[0]["number"], pulls[0]["state"], pulls[0]["title"]), @r#"#1 "open": "Update backend and frontend""#);
     let commits = lab.fleet.log(branch);
     assert_eq!((commits.len(), lab.fleet.log("main").len()), (2, 1), "one commit on top of the base");
@@ -181,4 +192,72 @@ async fn what_is_not_authentic_or_no_poke_is_named_and_stops_nothing_else() {
 "Permanent": "A poke could not be served and goes back to the queue: the message is no poke: invalid type: string \"acme/fleet\", expected struct RepositoryId at line 1 column 26"
 "Permanent": "A poke could not be served and goes back to the queue: local/acme/fleet@main refused: no repository of this name is configured; add it under `repositories:`"
 "#);
+}
+
+/// As deployed: the store and the configuration in a bucket, the pokes in a queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_becomes_a_pull_request_by_way_of_s3_and_sqs() {
+    let Some(lab) = HomeLab::set_up() else { return };
+    let Some(aws) = Aws::set_up().await else { return };
+    let (objects, id) = (aws.objects(), lab.id());
+    let config = lab.config(lab.folder.path());
+    objects.put(&Key::config(), config.into_bytes(), Expected::Absent).await.unwrap();
+    let variables = [aws.variables(), vec![lab.cache()]].concat();
+    let Some(lambda) = Emulator::start(lab.folder.path(), &variables) else { return };
+
+    // Nobody has looked at the repository yet: its first poke comes from the clock.
+    assert_eq!(lambda.invoke("sweep", &event("sweep-schedule")).await, (200, json!({ "poked": 1, "failed": 0 })));
+    let nothing_fails = (200, json!({ "batchItemFailures": [] }));
+    let poked = async || {
+        let batch = aws.batch().await;
+        assert_eq!(batch["Records"].as_array().unwrap().len(), 1, "{batch}\n{}", lambda.log());
+        assert_eq!(lambda.invoke("propose", &batch).await, nothing_fails, "{}", lambda.log());
+        batch
+    };
+    aws.done(&poked().await).await;
+    assert_eq!(pull_requests(&*objects, &id).await, [Value::Null; 0]);
+
+    let (headers, body) = delivery("stories/2-frontend");
+    assert_eq!(lambda.deliver("/hooks/harbor", headers, body).await.0, 200);
+    let batch = poked().await;
+    let pulls = pull_requests(&*objects, &id).await;
+    assert_eq!(pulls.len(), 1);
+    let branch = pulls[0]["branch"].as_str().unwrap();
+    insta::assert_snapshot!(changes(&lab.fleet, branch).join("\n"), @r#"
+flux/clusters/production/frontend/deployment.yaml:19
+- image: 192.168.0.40:5000/frontend:main-f9e1f0b-1707200000 # {"$imagepolicy": "flux-system:frontend"}
++ image: 192.168.0.40:5000/frontend:main-abc1234-1707300000 # {"$imagepolicy": "flux-system:frontend"}
+"#);
+
+    // The queue delivers at least once.
+    let commits = lab.fleet.log(branch);
+    assert_eq!(lambda.invoke("propose", &batch).await, nothing_fails);
+    assert_eq!((pull_requests(&*objects, &id).await, lab.fleet.log(branch)), (pulls, commits));
+
+    let secrets = [&SECRETS[..], &[SECRET_KEY]].concat();
+    holds_no_secret(&lambda.log(), &secrets);
+    holds_no_secret(&lab.everything(&*objects).await, &secrets);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_away_is_503_to_the_sender_and_transient_to_lambda() {
+    let Some(lab) = HomeLab::set_up() else { return };
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
+    let away = [
+        ("TAG2PR_STORE", "s3://state".to_owned()),
+        ("AWS_ENDPOINT_URL", format!("http://{free}")),
+        ("AWS_ACCESS_KEY_ID", "AKIA".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+    ];
+    let variables = [lab.variables(), away.to_vec()].concat();
+    let Some(lambda) = Emulator::start(lab.folder.path(), &variables) else { return };
+
+    let (headers, body) = delivery("stories/2-frontend");
+    let (status, answer) = lambda.deliver("/hooks/harbor", headers, body).await;
+    assert_eq!(status, 503, "{answer}");
+    let (status, answer) = lambda.invoke("sweep", &event("sweep-schedule")).await;
+    assert_eq!((status, &answer["errorType"]), (500, &json!("Transient")), "{answer}");
+    let poke = Poke { repository: lab.id(), cause: "01J".to_owned() };
+    assert_eq!(lambda.propose(&[poke]).await, ["01J"]);
+    holds_no_secret(&lambda.log(), &[&SECRETS[..], &[SECRET_KEY]].concat());
 }
