@@ -45,12 +45,16 @@ pub async fn run(args: &Args) -> CommandResult {
     let settings = Settings::read(Some(&lab.config())).await.during("reading the configuration")?;
     let mut listener = listener::start(&settings, "127.0.0.1:0").await.during("starting")?;
     let base = format!("http://{}", listener.address);
-    heading(2, "The listener, with a directory as its store");
+    heading(2, "The listener, with a directory as its store; it has heard of earlier pushes");
     text(&format!("{base}/hooks/harbor"));
-    let first = proposed(&mut listener).await?;
-    for selection in &first.prepared.plan.lines {
-        text(&styled(DIM, format!("{}: {}", selection.policy, selection.outcome)));
+    proposed(&mut listener).await?;
+    let mut report = None;
+    for delivery in &lab::BEFORE {
+        lab::post(&base, delivery).await?;
+        report = Some(after_delivery(&mut listener).await?);
     }
+    line("");
+    report.iter().for_each(|report| show::selections(&report.prepared));
 
     heading(3, "The registry says: an image was pushed");
     lab::post(&base, &lab::FRONTEND).await?;

@@ -202,7 +202,7 @@ fn print(declared: &DeclaredPolicy, policy: &Policy, known: &[Known<'_>], select
         None => line(format!("  {} nothing is selected", styled(BAD, "selected"))),
     }
     line(format!("  {}      {}\n", styled(DIM, "why"), selection.summary()));
-    let width = known.iter().map(|known| known.tag.len()).max().unwrap_or(0).min(60);
+    let width = known.iter().map(|known| known.tag.len()).max().unwrap_or(0).min(44);
     let limit = if all { usize::MAX } else { SHOWN };
     let next: Vec<&str> = selection.runners_up(limit).iter().map(|known| known.tag).collect();
     let candidates = selection.counts().candidates;

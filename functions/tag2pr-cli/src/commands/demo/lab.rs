@@ -41,6 +41,20 @@ pub struct Recorded {
     authorization: &'static str,
 }
 
+/// What was pushed before the demo begins.
+pub const BEFORE: [Recorded; 2] = [
+    Recorded {
+        file: "events/stories/2-frontend-before.json",
+        body: include_str!("../../../../../events/stories/2-frontend-before.json"),
+        authorization: SECRET,
+    },
+    Recorded {
+        file: "events/stories/2-backend-before.json",
+        body: include_str!("../../../../../events/stories/2-backend-before.json"),
+        authorization: SECRET,
+    },
+];
+
 /// A push of the frontend.
 pub const FRONTEND: Recorded = Recorded {
     file: "events/stories/2-frontend.json",
@@ -55,7 +69,7 @@ pub const BACKEND: Recorded = Recorded {
     authorization: SECRET,
 };
 
-/// The same push, from somebody who does not know the secret.
+/// The backend's push again, from somebody who does not know the secret.
 pub const FORGED: Recorded = Recorded { authorization: "a-guess", ..BACKEND };
 
 const CONFIG: &str = "\
