@@ -1,9 +1,14 @@
-//! AWS Lambda as `cargo lambda watch` emulates it: the three functions' own programs behind Lambda's own API.
+//! AWS Lambda as cargo-lambda emulates it: the three functions' own programs behind Lambda's own API.
+//!
+//! The emulator offers the API alone. The programs are built here, with every feature, as the tests are, so that nothing
+//! is compiled twice; cargo-lambda would build each by itself, and finds only packages that are built by default.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
@@ -14,56 +19,67 @@ use tag2pr_standins::parts;
 
 use crate::project;
 
-/// A running emulator. Each function is built, if it is not, and started with its first invocation; all are stopped
-/// when this is dropped.
+const FUNCTIONS: [&str; 3] = ["receive", "propose", "sweep"];
+
+/// Longer than any function takes, with every store away.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running emulator with the three functions; all are stopped when this is dropped.
 pub struct Emulator {
-    process: Child,
+    processes: Vec<Child>,
     url: String,
     log: PathBuf,
     client: Client,
 }
 
 impl Emulator {
-    /// Starts one whose functions see these variables; the log goes into the folder. `None` if the program is not
-    /// there, see [`parts::variable`].
+    /// Starts one whose functions see these variables and none of ours; the log goes into the folder. `None` if the
+    /// program is not there, see [`parts::variable`].
     ///
     /// # Panics
     ///
     /// When it is there and does not start.
     pub fn start(folder: &Path, variables: &[(&str, String)]) -> Option<Self> {
+        static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(build);
         let program = parts::variable("TAG2PR_CARGO_LAMBDA", "cargo-lambda, which emulates AWS Lambda")?;
+        let programs = &*PROGRAMS;
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().no_proxy().timeout(Duration::from_secs(600)).build().unwrap();
+        let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
-        let log = folder.join("lambda.log");
-        let output = File::create(&log).unwrap();
-        let mut command = Command::new(&program);
-        command
-            .args(["lambda", "watch", "--ignore-changes", "--frozen", "--all-features"])
+        let url = format!("http://{address}");
+        let mut emulator = Self { processes: Vec::new(), url, log: folder.join("lambda.log"), client };
+        let output = File::create(&emulator.log).unwrap();
+
+        let mut watch = Command::new(program);
+        watch
+            .args(["lambda", "watch", "--only-lambda-apis", "--ignore-changes", "--offline"])
             .args(["--invoke-address", "127.0.0.1", "--invoke-port", &address.port().to_string()])
             .current_dir(project());
-        for (name, _) in std::env::vars_os() {
-            let told = name.to_string_lossy();
-            if told.starts_with("AWS_") || told.starts_with("TAG2PR_") {
-                command.env_remove(&name);
-            }
-        }
-        // With every feature, as the tests are built, and in the same place: nothing is compiled twice.
-        command
-            .env("CARGO_TARGET_DIR", target_directory())
-            .envs(variables.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().unwrap())
-            .stderr(output);
-        let process = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"));
-        let mut emulator = Self { process, url: format!("http://{address}"), log, client };
-        let patience = Instant::now() + Duration::from_secs(20);
+        emulator.spawn(watch, &output);
+        let patience = Instant::now() + PATIENCE;
         while TcpStream::connect(address).is_err() {
-            let ended = emulator.process.try_wait().unwrap();
+            let ended = emulator.processes[0].try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < patience, "cargo-lambda did not start: {}", emulator.log());
             std::thread::sleep(Duration::from_millis(10));
         }
+        for function in FUNCTIONS {
+            let mut command = Command::new(programs.join(function));
+            command
+                .env_clear()
+                .env("AWS_LAMBDA_FUNCTION_NAME", function)
+                .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+                .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+                .env("AWS_LAMBDA_RUNTIME_API", format!("{}/.rt/{function}", emulator.url))
+                .envs(variables.iter().map(|(name, value)| (name, value)))
+                .current_dir(folder);
+            emulator.spawn(command, &output);
+        }
         Some(emulator)
+    }
+
+    fn spawn(&mut self, mut command: Command, output: &File) {
+        command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output.try_clone().unwrap());
+        self.processes.push(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")));
     }
 
     /// Invokes a function, as the API of Lambda does it: the status, and what the function answered.
@@ -122,21 +138,33 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // Interrupted, it ends its functions, which are in process groups of their own; killed, it would leave them.
-        let interrupt = Command::new("sh").args(["-c", "kill -INT \"$0\"", &self.process.id().to_string()]).status();
-        let patience = Instant::now() + Duration::from_secs(if interrupt.is_ok() { 20 } else { 0 });
-        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < patience {
-            std::thread::sleep(Duration::from_millis(10));
+        for mut process in self.processes.drain(..).rev() {
+            // It may have ended by itself.
+            let _ = process.kill();
+            let _ = process.wait();
         }
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
-/// Where the running test was built: `target/debug/deps/lambda-…`.
-fn target_directory() -> PathBuf {
+/// Builds the functions' programs where this test was built, and says where they are.
+fn build() -> PathBuf {
     let test = std::env::current_exe().expect("the path of this test");
-    test.ancestors().nth(3).expect("a test is three levels below the target directory").to_owned()
+    let mut above = test.ancestors().skip(2);
+    let programs = above.next().expect("target/debug is above target/debug/deps/lambda-…").to_owned();
+    let target = above.next().expect("target is above target/debug");
+    let profile = match programs.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    };
+    let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+        .args(["build", "--frozen", "--workspace", "--all-features", "--profile", profile])
+        .args(FUNCTIONS.iter().flat_map(|function| ["--bin", function]))
+        .env("CARGO_TARGET_DIR", target)
+        .current_dir(project())
+        .output()
+        .unwrap_or_else(|error| panic!("cargo: {error}"));
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    programs
 }
 
 /// One of the events under `events/invoke/`.
