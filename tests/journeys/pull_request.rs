@@ -17,34 +17,41 @@ fn its_title_and_body() {
     let open = second_story().open();
     insta::assert_snapshot!(open.title, @"Update backend and frontend");
     insta::assert_snapshot!(open.body, @r#"
-    | image | from | to | pushed | digest |
+    | Image | From | To | Pushed | Digest |
     |---|---|---|---|---|
     | `192.168.0.40:5000/backend` | `main-c40ddee-1707210000` | `main-0e4d5f6-1707303600` | 2024-02-07 11:00 UTC by `robot$ci` | `sha256:8af6cb2cd16e` |
     | `192.168.0.40:5000/frontend` | `main-f9e1f0b-1707200000` | `main-abc1234-1707300000` | 2024-02-07 10:00 UTC by `robot$ci` | `sha256:0532b007d3ea` |
 
-    ### Why this tag
+    ### Why these tags
 
-    **`flux-system/backend`**
+    `flux-system/backend`, in `flux/clusters/production/image-automation/image-policies.yaml:17`:
 
+    - The policy compares what `^main-[a-f0-9]{7}-(?P<ts>[0-9]{10})$` extracts, as numbers.
     - Chosen because 1707303600 is the largest of 2 values.
     - Next in rank: `main-c40ddee-1707210000`.
     - 2 tags are known; the registry's list was last read 2026-03-01 12:00 UTC.
 
-    **`flux-system/frontend`**
+    `flux-system/frontend`, in `flux/clusters/production/image-automation/image-policies.yaml:2`:
 
+    - The policy compares what `^main-[a-f0-9]{7}-(?P<ts>[0-9]{10})$` extracts, as numbers.
     - Chosen because 1707300000 is the largest of 3 values.
     - Next in rank: `main-f9e1f0b-1707200000`, `main-0000000-1700000000`.
     - 3 tags are known; the registry's list was last read 2026-03-01 12:00 UTC.
 
     ### What changes
 
-    - `flux/clusters/production/backend/deployment.yaml:18`: `192.168.0.40:5000/backend:main-c40ddee-1707210000` → `192.168.0.40:5000/backend:main-0e4d5f6-1707303600`
-    - `flux/clusters/production/backend/docker-compose.backend.yml:4`: `192.168.0.40:5000/backend:main-c40ddee-1707210000` → `192.168.0.40:5000/backend:main-0e4d5f6-1707303600`
-    - `flux/clusters/production/frontend/deployment.yaml:19`: `192.168.0.40:5000/frontend:main-f9e1f0b-1707200000` → `192.168.0.40:5000/frontend:main-abc1234-1707300000`
+    - `flux/clusters/production/backend/deployment.yaml:18` in `Deployment shop/backend`: `main-c40ddee-1707210000` → `main-0e4d5f6-1707303600`
+    - `flux/clusters/production/backend/docker-compose.backend.yml:4`: `main-c40ddee-1707210000` → `main-0e4d5f6-1707303600`
+    - `flux/clusters/production/frontend/deployment.yaml:19` in `Deployment shop/frontend`: `main-f9e1f0b-1707200000` → `main-abc1234-1707300000`
 
-    Close this pull request and these tags are not proposed again; a newer tag is, in a pull request of its own. Until it is merged, a newer tag updates it in place. Commit to its branch and it is left to you.
+    ### What you can do
 
-    <sub>tag2pr, for the automation `flux-system/flux-system`, after deliveries `019ca945f460-ee58a385d22a`, `019ca97ce2e0-fd08e169a77f`</sub>
+    - **Merge** it. Until then, a newer tag updates it in place.
+    - **Close** it: these tags are not proposed again. A newer tag comes in a new pull request.
+    - **Commit** to its branch: tag2pr leaves the branch to you.
+    - **Roll back** later by putting the old value back: tag2pr does not propose the tag again.
+
+    <sub>By tag2pr, for the automation `flux-system/flux-system`, after deliveries `019ca945f460-ee58a385d22a`, `019ca97ce2e0-fd08e169a77f`</sub>
     "#);
 }
 

@@ -3,9 +3,8 @@
 use std::process::Command;
 
 /// Crates that would bring the network, the clock or a runtime into the core.
-const IMPURE: [&str; 11] = [
-    "tokio", "hyper", "aws", "git2", "reqwest", "async-std", "smol", "rustls", "native-tls", "libgit2", "openssl",
-];
+const IMPURE: [&str; 11] =
+    ["tokio", "hyper", "aws", "git2", "reqwest", "async-std", "smol", "rustls", "native-tls", "libgit2", "openssl"];
 
 #[test]
 fn core_stays_pure() {

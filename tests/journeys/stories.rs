@@ -199,9 +199,7 @@ const WORKER: &str = "ghcr.io/example/pipeline/ingestion-worker";
 
 fn moving_tag() -> World {
     let world = World::of("4-moving-tag");
-    world.build(&format!(
-        "{WORKER}:main@sha256:8f54f5f991cd00000000000000000000000000000000000000000000000008f5"
-    ));
+    world.build(&format!("{WORKER}:main@sha256:8f54f5f991cd00000000000000000000000000000000000000000000000008f5"));
     let mut world = world;
     assert_eq!(world.propose(), Vec::<String>::new());
     world.wait(60);
@@ -210,9 +208,7 @@ fn moving_tag() -> World {
 
 /// The build that the recorded delivery tells of.
 fn build_of_main(world: &World) {
-    world.build(&format!(
-        "{WORKER}:main@sha256:6cb720309d12816da957789c92e3d90f8228a030b388edf5abcef34e1421ae68"
-    ));
+    world.build(&format!("{WORKER}:main@sha256:6cb720309d12816da957789c92e3d90f8228a030b388edf5abcef34e1421ae68"));
 }
 
 #[test]
@@ -223,8 +219,14 @@ fn a_moving_tag_is_a_pull_request_for_each_new_digest() {
     world.serve();
 
     let open = world.open();
-    assert_eq!(open.title, "Update ingestion-worker to main at 6cb720309d12");
-    insta::assert_snapshot!(world.diff(&open.branch), @"");
+    assert_eq!(open.title, "Update ingestion-worker to main@sha256:6cb720309d12");
+    insta::assert_snapshot!(world.diff(&open.branch), @r#"
+    --- cluster/Pulumi.prod.yaml
+    +++ cluster/Pulumi.prod.yaml
+    @@ -2 +2 @@
+    -  pipeline:workerImage: ghcr.io/example/pipeline/ingestion-worker:main@sha256:8f54f5f991cd00000000000000000000000000000000000000000000000008f5 # {"$imagepolicy": "apps:ingestion-worker"}
+    +  pipeline:workerImage: ghcr.io/example/pipeline/ingestion-worker:main@sha256:6cb720309d12816da957789c92e3d90f8228a030b388edf5abcef34e1421ae68 # {"$imagepolicy": "apps:ingestion-worker"}
+    "#);
 
     let before = world.head(&open.branch);
     world.wait(60);

@@ -53,16 +53,14 @@ impl<'w> Wire<'w> {
     }
 
     pub(crate) fn outside<'a>(&'a self, writer: &'a str) -> propose::Outside<'a> {
-        propose::Outside {
-            objects: self,
-            git: self,
-            host: self,
-            registry: self,
-            ..self.world.outside(writer)
-        }
+        propose::Outside { objects: self, git: self, host: self, registry: self, ..self.world.outside(writer) }
     }
 
-    async fn carry<T, E>(&self, call: impl Future<Output = Result<T, E>>, broken: impl Fn(String) -> E) -> Result<T, E> {
+    async fn carry<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, E>>,
+        broken: impl Fn(String) -> E,
+    ) -> Result<T, E> {
         let step = self.steps.fetch_add(1, Ordering::Relaxed);
         if !self.delays.is_empty() {
             let mut left = self.delays[step % self.delays.len()];
