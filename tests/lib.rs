@@ -4,15 +4,15 @@
 #![cfg(test)]
 
 mod journeys {
-    // mod bad_input;
-    // mod crashes;
-    // mod people;
+    mod bad_input;
+    mod crashes;
+    mod people;
     mod pull_request;
     mod purity;
-    // mod registries;
-    // mod repetition;
+    mod registries;
+    mod repetition;
     mod stories;
     mod wire;
-    // mod workers;
+    mod workers;
     mod world;
 }

@@ -90,6 +90,12 @@ fn two_pushes_in_the_home_lab_become_one_pull_request() {
     assert_eq!(world.file(&open.branch, base), world.file(BASE, base), "it is not below the automation's path");
 }
 
+pub(super) const FRONTEND: &str = "192.168.0.40:5000/frontend";
+pub(super) const BACKEND: &str = "192.168.0.40:5000/backend";
+pub(super) const FRONTEND_FILE: &str = "flux/clusters/production/frontend/deployment.yaml";
+/// The branch of the second story's proposal.
+pub(super) const PROPOSAL: &str = "tag2pr/flux-system.flux-system";
+
 /// The second story: what stands in Git and what is about to be pushed is in the registry, and one older tag of each.
 pub(super) fn home_lab() -> World {
     let world = World::of("2-home-lab");

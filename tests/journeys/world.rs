@@ -17,7 +17,6 @@ use tag2pr::flow::propose::{self, Holds, Report};
 use tag2pr::flow::{Error, ledgers, receive};
 use tag2pr::image::{Digest, ImageName, ImageRef};
 use tag2pr::keys::Key;
-use tag2pr::ledger::Ledger;
 use tag2pr::plan::Hold;
 use tag2pr::seams::RepositoryId;
 use tag2pr::secret::Secret;
@@ -221,6 +220,16 @@ impl World {
         answer
     }
 
+    /// What a delivery does while others work: the same as [`World::post`], without a log.
+    pub(crate) async fn record(&self, delivery: &Fixture) {
+        let outside =
+            receive::Outside { objects: &self.store, pokes: &self.outbox, config: &self.config, writer: "receive/x" };
+        let mut request = Request::builder().method("POST").uri(&delivery.path).body(delivery.body.clone()).unwrap();
+        *request.headers_mut() = delivery.headers.clone();
+        let answer = endpoint::answer(outside, &self.secrets, &request, self.now).await;
+        assert_eq!(answer.response.status(), StatusCode::OK, "{answer}");
+    }
+
     // ------------------------------------------------------------------------------------------------ proposing
 
     /// A name for the next call of a function.
@@ -332,9 +341,11 @@ impl World {
         added.map(|line| line[1..].trim().to_owned()).collect()
     }
 
-    pub(crate) fn ledger(&self, image: &str) -> Ledger {
+    /// The tags of an image that are known.
+    pub(crate) fn tags(&self, image: &str) -> Vec<String> {
         let image: ImageName = image.parse().unwrap();
-        pollster::block_on(ledgers::read(&self.store, &image, "test")).unwrap()
+        let ledger = pollster::block_on(ledgers::read(&self.store, &image, "test")).unwrap();
+        ledger.live().map(|(tag, _)| tag.to_string()).collect()
     }
 
     /// The held tags, with the reasons.

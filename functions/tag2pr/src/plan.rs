@@ -58,6 +58,14 @@ pub struct Hold {
     pub since: Timestamp,
 }
 
+impl Hold {
+    /// Whether both hold the same, whenever and for whatever reason.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.proposal, &self.policy, &self.tag, &self.digest)
+            == (&other.proposal, &other.policy, &other.tag, &other.digest)
+    }
+}
+
 /// What became of one policy in one automation, in words that are the same everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {

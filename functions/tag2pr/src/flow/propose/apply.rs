@@ -137,8 +137,13 @@ async fn remember_decisions(outside: Outside<'_>, prepared: &Prepared) -> Result
     if !prepared.new_holds.is_empty() {
         store::update::<Holds>(outside.objects, &Key::holds(outside.repository), outside.writer, |holds| {
             let mut holds = holds.unwrap_or_default();
-            holds.holds.extend(prepared.new_holds.iter().cloned());
-            Some(holds)
+            let before = holds.holds.len();
+            for hold in &prepared.new_holds {
+                if !holds.holds.iter().any(|known| known.is_same(hold)) {
+                    holds.holds.insert(hold.clone());
+                }
+            }
+            (holds.holds.len() > before).then_some(holds)
         })
         .await?;
     }
