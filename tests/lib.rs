@@ -6,6 +6,7 @@
 mod journeys {
     mod bad_input;
     mod crashes;
+    mod later;
     mod people;
     mod pull_request;
     mod purity;

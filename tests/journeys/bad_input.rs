@@ -60,18 +60,12 @@ fn a_source_without_a_secret_believes_nobody() {
 #[test]
 fn authentic_garbage_is_refused_and_kept() {
     let mut world = home_lab();
-    for (body, says) in [
-        (&b""[..], "not JSON"),
-        (b"{", "not JSON"),
-        (b"[]", "harbor"),
-        (b"\xff\xfe", "not JSON"),
-        (br#"{"type": 7}"#, "harbor"),
-    ] {
+    for body in [&b""[..], b"{", b"[]", b"\xff\xfe", br#"{"type": 7}"#] {
         world.wait(1);
         let mut garbage = Fixture::read("stories/2-frontend");
         garbage.body = body.to_vec();
         let answer = world.post(&garbage);
-        assert_eq!(told(&answer).0, 400, "{says}: {answer}");
+        assert_eq!(told(&answer).0, 400, "{answer}");
     }
     let kept = world.store.contents().into_iter().filter(|(key, _)| key.starts_with("deliveries/"));
     let kept: Vec<Value> = kept.map(|(_, text)| serde_json::from_str(&text).unwrap()).collect();

@@ -98,7 +98,7 @@ fn when_the_base_gets_the_values_by_hand_the_pull_request_is_closed_with_a_word(
     let closed = world.pull(1);
     assert_eq!(closed.state, State::Closed);
     insta::assert_snapshot!(closed.comments.join("\n---\n"), @r#"
-    Closed by tag2pr: the base branch needs none of its changes any more.
+    Closed by tag2pr: there is nothing left in it to merge.
 
     - `flux-system/frontend`: up to date
     "#);
@@ -115,11 +115,11 @@ fn a_newer_value_by_hand_is_not_taken_back() {
     let said = world.propose().join("\n");
     assert_eq!(world.forge.open_pulls(), []);
     insta::assert_snapshot!(said, @r#"
-    flux-system.flux-system: closed https://forge.test/acme/fleet/pull/1: the base branch needs none of its changes any more
+    flux-system.flux-system: closed https://forge.test/acme/fleet/pull/1: there is nothing left in it to merge
     flux-system/frontend (192.168.0.40:5000/frontend:main-abc1234-1707300000): backwards: main-fffffff-1709999999 stands in Git and ranks higher under the same policy; it stays
     "#);
     insta::assert_snapshot!(world.pull(1).comments.join("\n---\n"), @r#"
-    Closed by tag2pr: the base branch needs none of its changes any more.
+    Closed by tag2pr: there is nothing left in it to merge.
 
     - `flux-system/frontend`: backwards: main-fffffff-1709999999 stands in Git and ranks higher under the same policy; it stays
     "#);

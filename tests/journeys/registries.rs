@@ -112,11 +112,23 @@ fn a_pull_request_for_a_tag_that_is_gone_is_closed_and_says_so() {
     world.registry.delete(&image(), &"main-abc1234-1707300000".parse().unwrap());
     world.propose();
     insta::assert_snapshot!(world.pull(1).comments.join("\n---\n"), @r#"
-    Closed by tag2pr: the base branch needs none of its changes any more.
+    Closed by tag2pr: there is nothing left in it to merge.
 
     - `flux-system/frontend`: gone: 192.168.0.40:5000 says that there is no tag main-abc1234-1707300000 (any more)
     "#);
     assert_eq!(world.forge.open_pulls(), []);
+}
+
+#[test]
+fn a_pull_request_stays_while_a_newer_tag_is_not_there_yet() {
+    let mut world = home_lab();
+    world.deliver("stories/2-frontend");
+    world.serve();
+    let before = (world.open(), world.head(PROPOSAL));
+    world.push(&format!("{FRONTEND}:main-0000001-1707400000"));
+    world.registry.delete(&image(), &"main-0000001-1707400000".parse().unwrap());
+    world.serve();
+    assert_eq!((world.open(), world.head(PROPOSAL)), before);
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn play(order: &[usize], served: &[bool]) -> World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(120))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
     fn any_order_and_repetition_makes_the_same_commit(

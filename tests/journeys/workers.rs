@@ -40,7 +40,7 @@ fn two_workers_in_step_open_one_pull_request() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     /// The second worker comes later and knows more; the first may still be at it.
     #[test]
@@ -97,6 +97,27 @@ proptest! {
             world.propose();
             prop_assert_eq!((world.open(), world.head(PROPOSAL)), before);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Whoever looks for watchers before they are written pokes nobody: the first pass must find the push itself.
+    #[test]
+    fn a_push_during_the_very_first_pass_is_proposed(slow in delays(), late in 0..250_u8) {
+        let mut world = World::of("2-home-lab");
+        world.unasked.insert("192.168.0.40:5000".to_owned());
+        let push = world.delivery(&format!("{FRONTEND}:main-0000002-1707400000"), world.now);
+        let wire = Wire::slow(&world, slow);
+        let later = async {
+            first_turns(late).await;
+            world.record(&push).await;
+        };
+        let (first, ()) = block_on(join(propose(wire.outside("propose/a"), world.now), later));
+        first.unwrap();
+        world.serve();
+        prop_assert_eq!(world.open().title, "Update frontend to main-0000002-1707400000");
     }
 }
 

@@ -110,7 +110,7 @@ impl fmt::Display for Did {
     }
 }
 
-const SETTLED: &str = "the base branch needs none of its changes any more";
+const SETTLED: &str = "there is nothing left in it to merge";
 
 /// What a call of [`propose`] read and did.
 #[derive(Debug)]
@@ -153,7 +153,14 @@ impl Prepared {
             problems.into_iter().find(|problem| problem.file == file)
         };
         known.proposed.values.iter().find_map(|value| match self.plan.line(name, &value.policy) {
-            Some(line) if line.outcome.is_undecided() => Some(format!("{}: {}", value.policy, line.outcome)),
+            // That a newer tag is gone says nothing about this one.
+            Some(line)
+                if line.outcome.is_undecided()
+                    || (matches!(line.outcome, Outcome::Gone(_))
+                        && line.tag.as_deref() != Some(value.tag.as_str())) =>
+            {
+                Some(format!("{}: {}", value.policy, line.outcome))
+            }
             Some(_) => value.files.iter().find_map(|file| unread(file)).map(ToString::to_string),
             // The policy may stand in a file that cannot be read.
             None => self.manifests.problems.first().map(ToString::to_string),
