@@ -24,7 +24,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ring::digest::{SHA256, digest};
 
 use crate::image::ImageName;
-use crate::seams::RepositoryId;
+use crate::repository_url::RepositoryId;
 
 /// The name of one object, or the common beginning of several.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

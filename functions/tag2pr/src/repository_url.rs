@@ -5,7 +5,24 @@
 
 use std::fmt;
 
-use crate::seams::RepositoryId;
+use serde::{Deserialize, Serialize};
+
+/// One base branch of one manifests repository.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RepositoryId {
+    /// `github.com`; `local` for a repository on this disk.
+    pub host: String,
+    /// `acme/fleet`
+    pub path: String,
+    /// The branch that proposals are made against: `main`.
+    pub base: String,
+}
+
+impl fmt::Display for RepositoryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}@{}", self.host, self.path.trim_start_matches('/'), self.base)
+    }
+}
 
 /// How a repository is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, ImageName, Tag};
 use crate::keys::Key;
+pub use crate::repository_url::RepositoryId;
 
 // ------------------------------------------------------------------------------------------------ object store
 
@@ -72,23 +73,6 @@ pub trait Objects: Send + Sync {
 }
 
 // ------------------------------------------------------------------------------------------------ Git server
-
-/// One base branch of one manifests repository.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct RepositoryId {
-    /// `github.com`; `local` for a repository on this disk.
-    pub host: String,
-    /// `acme/fleet`
-    pub path: String,
-    /// The branch that proposals are made against: `main`.
-    pub base: String,
-}
-
-impl fmt::Display for RepositoryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}@{}", self.host, self.path.trim_start_matches('/'), self.base)
-    }
-}
 
 /// The id of a commit: 40 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,0 +1,10 @@
+//! One module for each command: its arguments, and what it prints.
+
+pub mod decode;
+pub mod demo;
+pub mod explain;
+pub mod propose;
+pub mod replay;
+pub mod serve;
+pub mod sweep;
+pub mod update;

@@ -1,0 +1,97 @@
+//! `tag2pr decode`: what a delivery means.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use http::HeaderMap;
+use tag2pr::delivery::{self, Action, Decoded, Event, Request, Sender};
+
+use crate::output::{BOLD, CommandResult, DIM, During, Failure, Format, GOOD, TITLE, count, json, line, note, styled};
+
+/// Say what a delivery means.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The body, as the sender wrote it; `-` is standard input.
+    body: PathBuf,
+
+    /// A file of `Name: value` lines; lines that start with `#` are comments.
+    #[arg(long, value_name = "FILE")]
+    headers: Option<PathBuf>,
+
+    /// Who sent it: distribution, docker-hub, ghcr, harbor. Without it, headers and body tell.
+    #[arg(long, value_name = "TYPE")]
+    source: Option<Sender>,
+}
+
+pub fn run(args: &Args, format: Format) -> CommandResult {
+    let body = read(&args.body)?;
+    let headers = match &args.headers {
+        Some(file) => read_headers(file)?,
+        None => HeaderMap::new(),
+    };
+    let sender = args
+        .source
+        .or_else(|| delivery::recognise(&headers, &body))
+        .ok_or_else(|| Failure::new("neither headers nor body tell who sent this: name the sender with --source"))?;
+    let request = Request { headers: &headers, path_secret: None, body: &body };
+    let decoded = delivery::decode(&delivery::unchecked(sender, &request)).during(args.body.display())?;
+    match format {
+        Format::Json => json(&decoded),
+        Format::Text => print(&decoded),
+    }
+    note(styled(DIM, "The signature was not checked: `decode` takes no secret."));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a file of headers.
+pub fn read_headers(file: &Path) -> Result<HeaderMap, Failure> {
+    let text = fs::read_to_string(file).during(format!("reading {}", file.display()))?;
+    delivery::read_headers(&text).during(file.display())
+}
+
+fn read(body: &Path) -> Result<Vec<u8>, Failure> {
+    if body == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).during("reading standard input")?;
+        return Ok(bytes);
+    }
+    fs::read(body).during(format!("reading {}", body.display()))
+}
+
+fn print(decoded: &Decoded) {
+    line(format!(
+        "{} · {}, {} ignored",
+        styled(TITLE, decoded.sender),
+        count(decoded.events.len(), "event", "events"),
+        decoded.ignored.len()
+    ));
+    for event in &decoded.events {
+        print_event(event);
+    }
+    for ignored in &decoded.ignored {
+        line(format!("  {} {}", styled(DIM, "ignored"), ignored.reason));
+    }
+}
+
+fn print_event(event: &Event) {
+    let action = match event.action {
+        Action::Push => styled(GOOD, "push   "),
+        Action::Delete => styled(BOLD, "delete "),
+    };
+    let registry = event.registry.as_deref().map(|host| format!("{host}/")).unwrap_or_default();
+    let tag = event.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
+    line(format!("  {action} {}", styled(BOLD, format!("{registry}{}{tag}", event.repository))));
+    let facts = [
+        ("digest", event.digest.as_ref().map(ToString::to_string)),
+        ("pushed at", event.pushed_at.map(|at| at.to_string())),
+        ("by", event.actor.clone()),
+        ("media type", event.media_type.clone()),
+    ];
+    for (name, value) in facts {
+        if let Some(value) = value {
+            line(format!("          {} {value}", styled(DIM, format!("{name:<10}"))));
+        }
+    }
+}

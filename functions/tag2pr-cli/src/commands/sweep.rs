@@ -1,0 +1,42 @@
+//! `tag2pr sweep`: find what deliveries missed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tag2pr_connect::{Deployment, Settings};
+
+use crate::listener::writer;
+use crate::output::{CommandResult, During, Format, count, json, line};
+
+/// List the tags of every image that a policy names, and find what deliveries missed.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration; by default $TAG2PR_CONFIG, ./tag2pr.yaml, or the object tag2pr.yaml in $TAG2PR_STORE.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub async fn run(args: &Args, format: Format) -> CommandResult {
+    let settings = Settings::read(args.config.as_deref()).await.during("reading the configuration")?;
+    let deployment = Deployment::connect(&settings).during("connecting")?;
+    let report = deployment.sweep(&writer("sweep"), Timestamp::now()).await.during("sweeping")?;
+    match format {
+        Format::Json => json(&json!({
+            "missed": report.missed.iter().map(|(image, tags)| json!({ "image": image, "tags": tags })).collect::<Vec<_>>(),
+            "failed": report.failed.iter().map(|(image, why)| json!({ "image": image, "reason": why })).collect::<Vec<_>>(),
+            "poked": report.poked,
+        })),
+        Format::Text => {
+            report.sentences().iter().for_each(line);
+            line(format!(
+                "{} listed, {} could not be; {} poked",
+                count(report.missed.len(), "image", "images"),
+                report.failed.len(),
+                count(report.poked.len(), "repository", "repositories")
+            ));
+        }
+    }
+    Ok(if report.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

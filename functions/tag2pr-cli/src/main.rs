@@ -1,0 +1,78 @@
+//! `tag2pr`: the pipeline with a window at each step.
+//!
+//! Exit codes: 0 done, 1 findings or failure, 2 wrong usage.
+
+// A program exports nothing: `pub` says what a module offers to the others.
+#![allow(unreachable_pub)]
+
+mod commands;
+mod listener;
+mod output;
+mod show;
+mod tags;
+mod worktree;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::output::Format;
+
+/// A registry says "this image was pushed"; seconds later a pull request stands in the GitOps repository, with the one
+/// line changed and the reason for it underneath.
+#[derive(Debug, Parser)]
+#[command(name = "tag2pr", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Cli {
+    /// How results are printed; JSON is a stable interface.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    output: Format,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The whole way on this machine in seconds: a manifests repository, a registry's delivery, the pull request.
+    Demo(commands::demo::Args),
+    /// Listen for deliveries and open pull requests: the functions behind one local HTTP listener.
+    Serve(commands::serve::Args),
+    /// Send recorded deliveries through the real pipeline once more.
+    Replay(commands::replay::Args),
+    /// Say what a delivery means: who sent it, what was pushed, what is ignored and why.
+    Decode(commands::decode::Args),
+    /// Say why a policy selects this tag, and why not the others.
+    Explain(commands::explain::Args),
+    /// Rewrite markers in place, offline.
+    Update(commands::update::Args),
+    /// One pass over the configured repositories, without a listener: for a CI job or cron.
+    Propose(commands::propose::Args),
+    /// List the tags of every image that a policy names, and find what deliveries missed.
+    Sweep(commands::sweep::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::failure(&format!("no threads to run on: {error}")),
+    };
+    let result = runtime.block_on(async {
+        match &cli.command {
+            Command::Demo(args) => commands::demo::run(args).await,
+            Command::Serve(args) => commands::serve::run(args).await,
+            Command::Replay(args) => commands::replay::run(args, cli.output).await,
+            Command::Decode(args) => commands::decode::run(args, cli.output),
+            Command::Explain(args) => commands::explain::run(args, cli.output),
+            Command::Update(args) => commands::update::run(args, cli.output),
+            Command::Propose(args) => commands::propose::run(args, cli.output).await,
+            Command::Sweep(args) => commands::sweep::run(args, cli.output).await,
+        }
+    });
+    // A blocked name look-up must not keep a finished command alive.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => code,
+        Err(failure) => output::failure(&failure.to_string()),
+    }
+}
