@@ -22,6 +22,7 @@ use serde::Serialize;
 
 pub use setter::{Part, Setter, TOKEN};
 
+use crate::image::{Digest, ImageRef, Tag};
 use crate::policy::PolicyName;
 use crate::problem::{Place, Problem};
 use crate::yaml::{Syntax, events, range, text};
@@ -83,6 +84,41 @@ pub struct Change {
     pub setter: Setter,
     /// The object around it; none in files that are no Kubernetes manifests.
     pub object: Option<ObjectId>,
+}
+
+impl Change {
+    /// Both values, as short as they are clear: tags alone where nothing else differs, digests cut.
+    pub fn shown(&self) -> (String, String) {
+        if self.setter.part == Part::Digest
+            && let (Ok(old), Ok(new)) = (self.old.parse::<Digest>(), self.new.parse::<Digest>())
+        {
+            return (old.short().to_owned(), new.short().to_owned());
+        }
+        let whole = || (self.old.clone(), self.new.clone());
+        let Some((old, new)) = self.references().filter(|(old, new)| old.name == new.name) else { return whole() };
+        let (Some(old_tag), Some(new_tag)) = (&old.tag, &new.tag) else { return whole() };
+        if old_tag != new_tag {
+            return (old_tag.to_string(), new_tag.to_string());
+        }
+        let pinned = |tag: &Tag, digest: &Option<Digest>| match digest {
+            Some(digest) => format!("{tag}@{}", digest.short()),
+            None => tag.to_string(),
+        };
+        (pinned(old_tag, &old.digest), pinned(new_tag, &new.digest))
+    }
+
+    /// Whether the tag stays, and only what it points at is another.
+    pub fn keeps_tag(&self) -> bool {
+        match self.setter.part {
+            Part::Digest => true,
+            Part::Reference => self.references().is_some_and(|(old, new)| old.name == new.name && old.tag == new.tag),
+            Part::Name | Part::Tag => false,
+        }
+    }
+
+    fn references(&self) -> Option<(ImageRef, ImageRef)> {
+        (self.setter.part == Part::Reference).then(|| Some((self.old.parse().ok()?, self.new.parse().ok()?)))?
+    }
 }
 
 /// A file after the edit.

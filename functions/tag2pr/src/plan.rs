@@ -3,19 +3,23 @@
 //! Planning is pure, and so is not knowing: where a value would change and the registry has not confirmed it, the plan
 //! holds a question. [`crate::flow`] asks the registry and plans again with the answers.
 
+mod choice;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::choice::known;
+use self::choice::{Choice, choose};
 use crate::image::{Digest, ImageName, ImageRef, Tag};
 use crate::ledger::Ledger;
 use crate::manifests::{Automation, DeclaredPolicy, Manifests};
 use crate::markers::{self, Change, NewImage, Part};
-use crate::policy::{DigestReflection, Known, Policy, PolicyName};
+use crate::policy::{DigestReflection, PolicyName};
 use crate::problem::Problem;
-use crate::proposal::{Bump, Parts, Proposal, compose, markdown};
+use crate::proposal::{Bump, Parts, Proposal, compose};
 use crate::seams::File;
 
 /// One tag of one image that a registry shall confirm.
@@ -58,6 +62,14 @@ pub struct Hold {
     pub since: Timestamp,
 }
 
+impl Hold {
+    /// Whether both hold the same, whenever and for whatever reason.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.proposal, &self.policy, &self.tag, &self.digest)
+            == (&other.proposal, &other.policy, &other.tag, &other.digest)
+    }
+}
+
 /// What became of one policy in one automation, in words that are the same everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -76,10 +88,27 @@ pub enum Outcome {
     },
     /// A person does not want this tag.
     Held(String),
+    /// The registry does not have the tag.
+    Gone(String),
     /// The registry did not confirm the tag.
     NotConfirmed(String),
     /// The registry did not answer; it will be asked again.
     Waiting(String),
+}
+
+impl Outcome {
+    /// Whether it is unknown what shall stand in Git: what is proposed already then stays as it is.
+    pub fn is_undecided(&self) -> bool {
+        match self {
+            Self::NothingSelected(_) | Self::NotConfirmed(_) | Self::Waiting(_) => true,
+            Self::Changes
+            | Self::UpToDate
+            | Self::NoMarker
+            | Self::Backwards { .. }
+            | Self::Held(_)
+            | Self::Gone(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -93,6 +122,7 @@ impl fmt::Display for Outcome {
                 write!(f, "backwards: {in_git} stands in Git and ranks higher under the same policy; it stays")
             }
             Self::Held(reason) => write!(f, "held: {reason}"),
+            Self::Gone(reason) => write!(f, "gone: {reason}"),
             Self::NotConfirmed(reason) => write!(f, "not confirmed: {reason}"),
             Self::Waiting(reason) => write!(f, "waiting: {reason}"),
         }
@@ -112,8 +142,6 @@ pub struct Line {
     pub tag: Option<String>,
     /// What became of it.
     pub outcome: Outcome,
-    /// Whether another tag than the selected one stands in Git.
-    pub differs: bool,
 }
 
 /// What shall happen to one manifests repository.
@@ -145,14 +173,9 @@ pub struct Evidence<'a> {
 }
 
 impl Plan {
-    /// Whether a proposal would bring this tag for this policy in place of another.
-    pub fn wants(&self, proposal: &str, policy: &PolicyName, tag: &Tag) -> bool {
-        self.lines.iter().any(|line| {
-            line.proposal == proposal
-                && line.policy == *policy
-                && line.tag.as_deref() == Some(tag.as_str())
-                && line.differs
-        })
+    /// What became of one policy in one proposal.
+    pub fn line(&self, proposal: &str, policy: &PolicyName) -> Option<&Line> {
+        self.lines.iter().find(|line| line.proposal == proposal && line.policy == *policy)
     }
 }
 
@@ -190,82 +213,6 @@ pub fn plan(evidence: &Evidence<'_>) -> Plan {
     plan
 }
 
-/// One policy's answer, whatever automations make of it.
-struct Choice<'a> {
-    /// The image and the policy, or why there is none.
-    policy: Result<(&'a ImageName, &'a Policy), String>,
-    chosen: Option<Chosen>,
-    /// Why this tag, or why none: one sentence each.
-    why: Vec<String>,
-}
-
-struct Chosen {
-    tag: Tag,
-    pushed_at: Option<Timestamp>,
-    first_seen: Option<Timestamp>,
-    actor: Option<String>,
-    delivery: Option<String>,
-}
-
-/// So many of the outranked tags are named under *why this tag*.
-const RUNNERS_UP: usize = 3;
-
-fn choose<'a>(declared: &'a DeclaredPolicy, ledgers: &BTreeMap<ImageName, Ledger>) -> Choice<'a> {
-    let (image, policy) = match &declared.policy {
-        Ok((image, policy)) => (image, policy),
-        Err(reason) => return Choice { policy: Err(reason.clone()), chosen: None, why: vec![reason.clone()] },
-    };
-    let empty = Ledger::default();
-    let ledger = ledgers.get(image).unwrap_or(&empty);
-    let known = known(ledger);
-    let selection = policy.select(&known);
-    let mut why = vec![sentence(&selection.summary().to_string())];
-    let next: Vec<String> = selection.runners_up(RUNNERS_UP).iter().map(|known| markdown::code(known.tag)).collect();
-    if selection.selected.is_some() && !next.is_empty() {
-        why.push(format!("Next in rank: {}.", next.join(", ")));
-    }
-    why.push(match ledger.listed() {
-        Some(at) => format!(
-            "{} tags are known; the registry's list was last read {}.",
-            known.len(),
-            crate::proposal::minute(at)
-        ),
-        None => format!("{} tags are known, from deliveries alone.", known.len()),
-    });
-    let chosen = selection.selected.and_then(|selected| {
-        let entry = ledger.get(selected.tag);
-        let push = entry.and_then(|entry| entry.push.as_ref());
-        Some(Chosen {
-            tag: selected.tag.parse().ok()?,
-            pushed_at: selected.pushed_at,
-            first_seen: selected.first_seen,
-            actor: push.and_then(|push| push.actor.clone()),
-            delivery: push.map(|push| push.delivery.clone()),
-        })
-    });
-    Choice { policy: Ok((image, policy)), chosen, why }
-}
-
-/// What a policy may select from: the tags that exist, as far as is known.
-pub fn known(ledger: &Ledger) -> Vec<Known<'_>> {
-    ledger
-        .live()
-        .map(|(tag, entry)| Known {
-            tag: tag.as_str(),
-            digest: entry.digest(),
-            pushed_at: entry.pushed_at(),
-            first_seen: Some(entry.first_seen()),
-        })
-        .collect()
-}
-
-/// A half sentence as a Markdown sentence.
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
-    format!("{}.", markdown::prose(&(first + chars.as_str())))
-}
-
 /// The values that stand in Git for one policy, below one automation's path.
 #[derive(Default)]
 struct InGit {
@@ -299,12 +246,11 @@ impl<'a> Draft<'a> {
             let Some(choice) = choices.get(&declared.name) else { continue };
             let in_git = self.in_git(automation, &declared.name);
             let (outcome, new) = self.decide(declared, choice, &in_git, &mut plan.questions);
-            let tag = choice.chosen.as_ref().map(|chosen| chosen.tag.to_string());
+            let tag = choice.chosen.as_ref().ok().map(|chosen| chosen.tag.to_string());
             plan.lines.push(Line {
                 proposal: self.name.to_owned(),
                 policy: declared.name.clone(),
                 image: choice.policy.as_ref().map_or_else(|_| String::new(), |(_, policy)| policy.image.clone()),
-                differs: tag.as_ref().is_some_and(|tag| in_git.tags.iter().any(|there| there != tag)),
                 tag,
                 outcome,
             });
@@ -319,8 +265,11 @@ impl<'a> Draft<'a> {
                 continue;
             }
             line.outcome = Outcome::Changes;
-            if let (Some(choice), Some(new)) = (choices.get(&line.policy), wanted.get(&line.policy)) {
-                self.bump(choice, &line.policy, new, &own);
+            let declared = self.evidence.manifests.policies.iter().find(|declared| declared.name == line.policy);
+            if let (Some(declared), Some(choice), Some(new)) =
+                (declared, choices.get(&line.policy), wanted.get(&line.policy))
+            {
+                self.bump(choice, declared, new, &own);
             }
         }
         self.changes.extend(changes);
@@ -370,8 +319,9 @@ impl<'a> Draft<'a> {
         if !in_git.marked {
             return (Outcome::NoMarker, None);
         }
-        let Some(chosen) = &choice.chosen else {
-            return (Outcome::NothingSelected(choice.why.first().cloned().unwrap_or_default()), None);
+        let chosen = match &choice.chosen {
+            Ok(chosen) => chosen,
+            Err(reason) => return (Outcome::NothingSelected(reason.clone()), None),
         };
         let tag = chosen.tag.as_str();
         // Of several values the highest ranked counts: one of them is enough to see that this would be a step back.
@@ -401,7 +351,7 @@ impl<'a> Draft<'a> {
             }
             Some(Answer::Gone) => {
                 let reason = format!("{} says that there is no tag {tag} (any more)", image.registry());
-                return (Outcome::NotConfirmed(reason), None);
+                return (Outcome::Gone(reason), None);
             }
             Some(Answer::NoAnswer { reason, later: true }) => return (Outcome::Waiting(reason.clone()), None),
             Some(Answer::NoAnswer { reason, later: false }) => return (Outcome::NotConfirmed(reason.clone()), None),
@@ -459,8 +409,9 @@ impl<'a> Draft<'a> {
         changes
     }
 
-    fn bump(&mut self, choice: &Choice<'_>, policy: &PolicyName, new: &NewImage, changes: &[&Change]) {
-        let Some(chosen) = &choice.chosen else { return };
+    fn bump(&mut self, choice: &Choice<'_>, declared: &DeclaredPolicy, new: &NewImage, changes: &[&Change]) {
+        let Ok(chosen) = &choice.chosen else { return };
+        let policy = &declared.name;
         let confirmed = choice.policy.as_ref().ok().and_then(|(image, _)| {
             match self.evidence.answers.get(&((*image).clone(), chosen.tag.clone())) {
                 Some(Answer::Digest(digest)) => Some(digest.clone()),
@@ -468,15 +419,20 @@ impl<'a> Draft<'a> {
                 _ => None,
             }
         });
-        let mut from: Vec<String> = changes.iter().map(|change| former(change, new)).collect();
-        from.sort();
-        from.dedup();
+        let from = former(changes);
         self.first_seen = self.first_seen.max(chosen.first_seen);
-        self.bumps.retain(|bump| bump.policy != *policy);
+        if let Some(bump) = self.bumps.iter_mut().find(|bump| bump.policy == *policy) {
+            // Another automation of the same branch has brought it already.
+            bump.from.extend(from);
+            bump.moved &= changes.iter().all(|change| change.keeps_tag());
+            return;
+        }
         self.bumps.push(Bump {
             policy: policy.clone(),
+            place: format!("{}:{}", declared.place.file, declared.place.line),
             image: new.name.clone(),
             from,
+            moved: changes.iter().all(|change| change.keeps_tag()),
             tag: chosen.tag.to_string(),
             digest: confirmed,
             pushed_at: chosen.pushed_at,
@@ -487,15 +443,10 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// What a change replaces, as short as it is clear: the tag, unless more than the tag changes.
-fn former(change: &Change, new: &NewImage) -> String {
-    match change.old.parse::<ImageRef>() {
-        Ok(ImageRef { name, tag: Some(tag), digest }) if change.setter.part == Part::Reference && name == new.name => {
-            match digest {
-                Some(digest) if tag.as_str() == new.tag => format!("{tag}@{}", digest.short()),
-                _ => tag.to_string(),
-            }
-        }
-        _ => change.old.clone(),
-    }
+/// What stood there: the tags, and other parts of images only where no tag did.
+fn former(changes: &[&Change]) -> BTreeSet<String> {
+    let tags = |change: &&&Change| matches!(change.setter.part, Part::Reference | Part::Tag);
+    let old = |change: &&Change| change.shown().0;
+    let from: BTreeSet<String> = changes.iter().filter(tags).map(old).collect();
+    if from.is_empty() { changes.iter().map(old).collect() } else { from }
 }

@@ -5,7 +5,7 @@
 
 pub mod markdown;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -23,12 +23,16 @@ use markdown::{cell, code, plain};
 pub struct Bump {
     /// The policy that selected it.
     pub policy: PolicyName,
+    /// Where the policy stands: file and line.
+    pub place: String,
     /// The image as the policy names it.
     pub image: String,
-    /// The tags or values that stand in Git now, without repetition.
-    pub from: Vec<String>,
+    /// The tags or values that stand in Git now.
+    pub from: BTreeSet<String>,
     /// The tag that was selected.
     pub tag: String,
+    /// Whether the tag stands in Git already, and only what it points at changes.
+    pub moved: bool,
     /// What the registry says that it points at.
     pub digest: Option<Digest>,
     /// When it was pushed.
@@ -37,8 +41,18 @@ pub struct Bump {
     pub actor: Option<String>,
     /// The recorded delivery that brought it.
     pub delivery: Option<String>,
-    /// Why this tag: one sentence each.
+    /// Why this tag: one sentence each, in Markdown.
     pub why: Vec<String>,
+}
+
+impl Bump {
+    /// The new value as people tell it from the old one.
+    fn to(&self) -> String {
+        match &self.digest {
+            Some(digest) if self.moved => format!("{}@{}", self.tag, digest.short()),
+            _ => self.tag.clone(),
+        }
+    }
 }
 
 /// A change to the manifests repository as people will see it.
@@ -72,7 +86,9 @@ impl Proposal {
         self.bumps
             .iter()
             .filter_map(|bump| {
+                let own = self.changes.iter().filter(|change| change.setter.policy == bump.policy);
                 Some(Value {
+                    files: own.map(|change| change.file.clone()).collect(),
                     policy: bump.policy.clone(),
                     image: bump.image.clone(),
                     tag: bump.tag.parse().ok()?,
@@ -96,6 +112,9 @@ pub struct Value {
     /// What it pointed at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// The files that it is written to.
+    #[serde(default)]
+    pub files: BTreeSet<String>,
 }
 
 /// What a proposal is composed of.
@@ -123,6 +142,7 @@ pub fn compose(mut parts: Parts) -> Option<Proposal> {
         return None;
     }
     parts.bumps.sort_by(|a, b| a.policy.cmp(&b.policy));
+    parts.changes.sort();
     let title = title(&parts);
     Some(Proposal {
         body: body(&parts),
@@ -143,81 +163,91 @@ fn short(image: &str) -> &str {
 }
 
 fn title(parts: &Parts) -> String {
-    let images: BTreeMap<&str, &Bump> = parts.bumps.iter().map(|bump| (short(&bump.image), bump)).collect();
-    let names: Vec<&str> = images.keys().copied().collect();
-    let text = match names.as_slice() {
-        [one] => format!("Update {one} to {}", images[one].tag),
-        [one, two] => format!("Update {one} and {two}"),
-        [one, two, three] => format!("Update {one}, {two} and {three}"),
-        [one, two, rest @ ..] => format!("Update {one}, {two} and {} more images", rest.len()),
-        [] => "Update images".to_owned(),
-    };
-    plain(&text)
+    let names: BTreeSet<&str> = parts.bumps.iter().map(|bump| short(&bump.image)).collect();
+    let values: BTreeSet<String> = parts.bumps.iter().map(Bump::to).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    plain(&match (names.as_slice(), values.as_slice()) {
+        ([one], [to]) => format!("Update {one} to {to}"),
+        ([one], [first, second]) => format!("Update {one} to {first} and {second}"),
+        ([one], values) => format!("Update {one} to {} tags", values.len()),
+        ([one, two], _) => format!("Update {one} and {two}"),
+        ([one, two, three], _) => format!("Update {one}, {two} and {three}"),
+        ([one, two, rest @ ..], _) => format!("Update {one}, {two} and {} more images", rest.len()),
+        ([], _) => "Update images".to_owned(),
+    })
 }
 
 fn message(title: &str, bumps: &[Bump]) -> String {
     let mut text = format!("{title}\n\n");
     for bump in bumps {
         for from in &bump.from {
-            let _ = writeln!(text, "{}: {} -> {}", plain(&bump.image), plain(from), plain(&bump.tag));
+            let _ = writeln!(text, "{}: {} -> {}", plain(&bump.image), plain(from), plain(&bump.to()));
+        }
+    }
+    for bump in bumps {
+        let _ = write!(
+            text,
+            "\nTag2pr-Policy: {}\nTag2pr-Image: {}:{}",
+            plain(&bump.policy.to_string()),
+            plain(&bump.image),
+            bump.tag
+        );
+        if let Some(digest) = &bump.digest {
+            let _ = write!(text, "@{digest}");
+        }
+        if let Some(delivery) = &bump.delivery {
+            let _ = write!(text, "\nTag2pr-Delivery: {delivery}");
         }
     }
     text.push('\n');
-    for bump in bumps {
-        let _ = writeln!(text, "Tag2pr-Policy: {}", bump.policy);
-        let _ = write!(text, "Tag2pr-Image: {}:{}", bump.image, bump.tag);
-        let _ = match &bump.digest {
-            Some(digest) => writeln!(text, "@{digest}"),
-            None => writeln!(text),
-        };
-        if let Some(delivery) = &bump.delivery {
-            let _ = writeln!(text, "Tag2pr-Delivery: {delivery}");
-        }
-    }
     text
 }
 
 fn body(parts: &Parts) -> String {
-    let mut text = String::from("| image | from | to | pushed | digest |\n|---|---|---|---|---|\n");
+    let mut text = String::from("| Image | From | To | Pushed | Digest |\n|---|---|---|---|---|\n");
     for bump in &parts.bumps {
         let from: Vec<String> = bump.from.iter().map(|from| cell(from)).collect();
         let pushed = match (&bump.pushed_at, &bump.actor) {
             (Some(at), Some(actor)) => format!("{} by {}", minute(*at), cell(actor)),
             (Some(at), None) => minute(*at),
-            (None, _) => "not known: the tag comes from a listing".to_owned(),
+            (None, _) => "unknown: found in the registry's list".to_owned(),
         };
-        let digest = bump.digest.as_ref().map_or("not asked for".to_owned(), |digest| cell(digest.short()));
+        let digest = bump.digest.as_ref().map_or("not confirmed".to_owned(), |digest| cell(digest.short()));
         let _ = writeln!(
             text,
             "| {} | {} | {} | {pushed} | {digest} |",
             cell(&bump.image),
             from.join(", "),
-            cell(&bump.tag)
+            cell(&bump.to())
         );
     }
-    text.push_str("\n### Why this tag\n\n");
+    text.push_str(if parts.bumps.len() == 1 { "\n### Why this tag\n" } else { "\n### Why these tags\n" });
     for bump in &parts.bumps {
-        let _ = writeln!(text, "**{}**\n", code(&bump.policy.to_string()));
+        let _ = writeln!(text, "\n{}, in {}:\n", code(&bump.policy.to_string()), code(&bump.place));
         for sentence in &bump.why {
             let _ = writeln!(text, "- {sentence}");
         }
-        text.push('\n');
     }
-    text.push_str("### What changes\n\n");
+    text.push_str("\n### What changes\n\n");
     for change in &parts.changes {
-        let _ = writeln!(
-            text,
-            "- {}: {} → {}",
-            code(&format!("{}:{}", change.file, change.line)),
-            code(&change.old),
-            code(&change.new)
-        );
+        let (old, new) = change.shown();
+        let object = change.object.as_ref().filter(|object| !object.kind.is_empty()).map_or(String::new(), |object| {
+            let name = [object.namespace.as_str(), object.name.as_str()];
+            let name: Vec<&str> = name.into_iter().filter(|part| !part.is_empty()).collect();
+            format!(" in {}", code(&format!("{} {}", object.kind, name.join("/"))))
+        });
+        let place = code(&format!("{}:{}", change.file, change.line));
+        let _ = writeln!(text, "- {place}{object}: {} → {}", code(&old), code(&new));
     }
     let _ = write!(
         text,
-        "\nClose this pull request and these tags are not proposed again; a newer tag is, in a pull request of its own. \
-         Until it is merged, a newer tag updates it in place. Commit to its branch and it is left to you.\n\n\
-         <sub>tag2pr, for the automation {}{}</sub>\n",
+        "\n### What you can do\n\n\
+         - **Merge** it. Until then, a newer tag updates it in place.\n\
+         - **Close** it: these tags are not proposed again. A newer tag comes in a new pull request.\n\
+         - **Commit** to its branch: tag2pr leaves the branch to you.\n\
+         - **Roll back** later by putting the old value back: tag2pr does not propose the tag again.\n\n\
+         <sub>By tag2pr, for the automation {}{}</sub>\n",
         code(&parts.name.replacen('.', "/", 1)),
         deliveries(&parts.bumps)
     );
@@ -238,4 +268,80 @@ fn deliveries(bumps: &[Bump]) -> String {
 /// `2026-02-03 04:05 UTC`
 pub fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::markers::{Part, Setter};
+
+    fn bump(policy: &str, image: &str, from: &str, tag: &str) -> Bump {
+        Bump {
+            policy: PolicyName { namespace: "apps".into(), name: policy.into() },
+            place: "policies.yaml:1".into(),
+            image: image.into(),
+            from: BTreeSet::from([from.to_owned()]),
+            tag: tag.into(),
+            moved: false,
+            digest: None,
+            pushed_at: None,
+            actor: None,
+            delivery: None,
+            why: Vec::new(),
+        }
+    }
+
+    fn proposal(bumps: Vec<Bump>) -> Proposal {
+        let change = |bump: &Bump| Change {
+            file: "web.yaml".into(),
+            line: 7,
+            old: format!("{}:{}", bump.image, bump.from.first().unwrap()),
+            new: format!("{}:{}", bump.image, bump.tag),
+            setter: Setter { policy: bump.policy.clone(), part: Part::Reference },
+            object: None,
+        };
+        let parts = Parts {
+            name: "apps.apps".into(),
+            branch: "tag2pr/apps.apps".into(),
+            author: Author { name: "tag2pr".into(), email: "tag2pr@example.org".into() },
+            changes: bumps.iter().map(change).collect(),
+            bumps,
+            files: Vec::new(),
+            otherwise_at: Timestamp::UNIX_EPOCH,
+        };
+        compose(parts).unwrap()
+    }
+
+    #[test]
+    fn titles_name_images_and_not_too_many() {
+        let web = || bump("web", "ghcr.io/acme/web", "1.0", "1.1");
+        let other = |name: &str| bump(name, &format!("ghcr.io/acme/{name}"), "1", "2");
+        let title = |bumps: Vec<Bump>| proposal(bumps).title;
+        assert_eq!(title(vec![web()]), "Update web to 1.1");
+        assert_eq!(title(vec![other("b"), web(), other("a")]), "Update a, b and web");
+        assert_eq!(title(vec![other("d"), other("c"), other("b"), other("a")]), "Update a, b and 2 more images");
+        let canary = bump("canary", "ghcr.io/acme/web", "1.1", "1.2-rc");
+        assert_eq!(title(vec![web(), canary.clone()]), "Update web to 1.1 and 1.2-rc", "one image, two policies");
+        assert_eq!(title(vec![canary, bump("edge", "quay.io/acme/web", "1.0", "1.1")]), "Update web to 1.1 and 1.2-rc");
+    }
+
+    #[test]
+    fn a_tag_that_stays_is_told_by_its_digest() {
+        let digest: Digest = format!("sha256:{}", "6cb7".repeat(16)).parse().unwrap();
+        let moved =
+            Bump { moved: true, digest: Some(digest), ..bump("web", "web", "main@sha256:8f54f5f991cd", "main") };
+        let proposal = proposal(vec![moved]);
+        assert_eq!(proposal.title, "Update web to main@sha256:6cb76cb76cb7");
+        assert!(proposal.message.contains("web: main@sha256:8f54f5f991cd -> main@sha256:6cb76cb76cb7\n"));
+    }
+
+    #[test]
+    fn trailers_are_the_last_paragraph_whatever_the_values_hold() {
+        let hostile = bump("web", "web", "1.0\n\nTag2pr-Policy: forged/policy\nGH-1 #2 @alice", "1.1");
+        let message = proposal(vec![hostile]).message;
+        let (_, trailers) = message.trim_end().rsplit_once("\n\n").unwrap();
+        assert_eq!(trailers, "Tag2pr-Policy: apps/web\nTag2pr-Image: web:1.1");
+        assert!(message.lines().all(|line| !line.starts_with("Tag2pr-Policy: forged")), "{message}");
+        assert!(!message.contains("GH-1") && !message.contains("#2") && !message.contains("@alice"), "{message}");
+    }
 }

@@ -56,8 +56,21 @@ pub fn plain(text: &str) -> String {
     unmentioned(&visible(text, LONGEST))
 }
 
+/// Forges read `@name`, `#1` and `GH-1`; an `@` within a word, as before a digest, is none of that.
 fn unmentioned(text: &str) -> String {
-    text.replace('@', "@\u{2060}").replace('#', "#\u{2060}")
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    let mut word = String::new();
+    while let Some(c) = rest.next() {
+        safe.push(c);
+        let mentions = c == '@' && word.is_empty();
+        let refers = c == '-' && word.eq_ignore_ascii_case("gh") && rest.peek().is_some_and(char::is_ascii_digit);
+        if mentions || refers || c == '#' {
+            safe.push('\u{2060}');
+        }
+        if c.is_alphanumeric() || c == '_' { word.push(c) } else { word.clear() }
+    }
+    safe
 }
 
 #[cfg(test)]
@@ -73,7 +86,9 @@ mod tests {
         assert_eq!(code("a\n\n# b"), "`a  # b`");
         assert_eq!(cell("a|b"), "`a\\|b`");
         assert_eq!(code("abc\u{202E}fed"), "`abc fed`");
-        assert_eq!(plain("@alice"), "@\u{2060}alice");
+        assert_eq!(plain("@alice -@bob"), "@\u{2060}alice -@\u{2060}bob");
+        assert_eq!(plain("main@sha256:6cb720309d12"), "main@sha256:6cb720309d12", "nobody is meant");
+        assert_eq!(plain("acme/web#1, GH-1, ugh-1"), "acme/web#\u{2060}1, GH-\u{2060}1, ugh-1");
     }
 
     proptest! {

@@ -1,0 +1,343 @@
+//! Doing what a plan says: one commit, one branch, one pull request for each proposal.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::records::{CLAIM, COMMITS};
+use super::{Claim, Did, Fate, Holds, Index, Known, Outside, Prepared, Proposed, SETTLED};
+use crate::flow::{Error, Watchers, ledgers};
+use crate::keys::Key;
+use crate::manifests::Manifests;
+use crate::proposal::{Proposal, markdown};
+use crate::seams::{CommitId, Draft, GitError, NewCommit, PullRequest, State, StoreError};
+use crate::store;
+
+/// Does what the plan says.
+///
+/// # Errors
+///
+/// What the outside says; what was done until then stays done, and is found again by the next call. What is refused
+/// for one proposal does not stop the others.
+pub async fn apply(outside: Outside<'_>, prepared: &Prepared, now: Timestamp) -> Result<Vec<(String, Did)>, Error> {
+    take_note(outside, prepared).await?;
+    remember_decisions(outside, prepared).await?;
+
+    let mut done = Vec::new();
+    let mut refused = None;
+    let mut keep = |name: &str, did: Result<Did, Error>| match did {
+        Ok(did) => {
+            done.push((name.to_owned(), did));
+            Ok(())
+        }
+        Err(error) if error.is_transient() => Err(error),
+        Err(error) => {
+            refused.get_or_insert(error);
+            Ok(())
+        }
+    };
+    for proposal in &prepared.plan.proposals {
+        let did = match prepared.undecided(&proposal.name) {
+            Some(reason) => Ok(Did::LeftAlone(reason)),
+            None => propose_one(outside, prepared, proposal, now).await,
+        };
+        keep(&proposal.name, did)?;
+    }
+    for name in &prepared.plan.settled {
+        let known = prepared.proposed.get(name);
+        let Some((known, pull)) = known.and_then(|known| Some((known, known.open.as_ref()?))) else { continue };
+        let did = match prepared.undecided(name) {
+            Some(reason) => Ok(Did::LeftAlone(reason)),
+            None => settle(outside, prepared, known, pull, now).await,
+        };
+        keep(name, did)?;
+    }
+    refused.map_or(Ok(done), Err)
+}
+
+/// Closes a pull request that has become pointless.
+async fn settle(
+    outside: Outside<'_>,
+    prepared: &Prepared,
+    known: &Known,
+    pull: &PullRequest,
+    now: Timestamp,
+) -> Result<Did, Error> {
+    let Proposed { name, branch, .. } = &known.proposed;
+    if !known.proposed.commits.contains(&pull.head) {
+        return Ok(Did::LeftAlone(not_ours(branch, &pull.head)));
+    }
+    // Its own merge may be what settled it: then the next call finds it merged.
+    let found = outside.host.find(branch, &outside.repository.base).await?;
+    if !found.iter().any(|found| found.number == pull.number && found.state == State::Open) {
+        return Ok(Did::LeftAlone(format!("{} has just been merged or closed", pull.url)));
+    }
+    let mut comment = format!("Closed by tag2pr: {SETTLED}.\n");
+    for value in &known.proposed.values {
+        if let Some(line) = prepared.plan.line(name, &value.policy) {
+            let outcome = markdown::prose(&line.outcome.to_string());
+            let _ = write!(comment, "\n- {}: {outcome}", markdown::code(&value.policy.to_string()));
+        }
+    }
+    outside.host.close(pull.number, &comment).await?;
+    let settled = Proposed { fate: Fate::Settled, at: now, ..known.proposed.clone() };
+    replace(outside, known, &settled).await?;
+    Ok(Did::Settled(pull.clone()))
+}
+
+/// Writes down what became of a proposal, unless another worker wrote meanwhile: then it is looked at again.
+async fn replace(outside: Outside<'_>, known: &Known, proposed: &Proposed) -> Result<(), StoreError> {
+    let key = Key::proposal(outside.repository, &proposed.name);
+    store::update::<Proposed>(outside.objects, &key, outside.writer, |was| {
+        (was.as_ref() == Some(&known.before)).then(|| proposed.clone())
+    })
+    .await
+    .map(|_| ())
+}
+
+/// Records first listings and tells `receive` and `sweep` which images this repository follows; whether it follows any
+/// that it did not before.
+pub(super) async fn take_note(outside: Outside<'_>, prepared: &Prepared) -> Result<bool, StoreError> {
+    for (image, news) in &prepared.listings {
+        ledgers::record(outside.objects, image, news, outside.writer).await?;
+    }
+    watch(outside, &prepared.manifests).await
+}
+
+async fn watch(outside: Outside<'_>, manifests: &Manifests) -> Result<bool, StoreError> {
+    let key = Key::index(outside.repository);
+    let before = store::load::<Index>(outside.objects, &key).await?.map(|loaded| loaded.value);
+    let images = manifests.images();
+    if before.as_ref().is_some_and(|before| before.commit == manifests.commit && before.images == images) {
+        return Ok(false);
+    }
+    let former = before.map(|before| before.images).unwrap_or_default();
+    for image in images.union(&former) {
+        store::update::<Watchers>(outside.objects, &Key::watchers(image), outside.writer, |watchers| {
+            let before = watchers.unwrap_or_default();
+            let mut after = before.clone();
+            if images.contains(image) {
+                after.repositories.insert(outside.repository.clone());
+            } else {
+                after.repositories.remove(outside.repository);
+            }
+            (after != before).then_some(after)
+        })
+        .await?;
+    }
+    let more = !images.is_subset(&former);
+    let index = Index { repository: outside.repository.clone(), commit: manifests.commit.clone(), images };
+    store::update(outside.objects, &key, outside.writer, |_| Some(index.clone())).await?;
+    Ok(more)
+}
+
+/// Writes down what people decided, and closes what two workers opened at once.
+async fn remember_decisions(outside: Outside<'_>, prepared: &Prepared) -> Result<(), Error> {
+    // The holds first: a crash between the two asks the forge again, and finds the same.
+    if !prepared.new_holds.is_empty() {
+        store::update::<Holds>(outside.objects, &Key::holds(outside.repository), outside.writer, |holds| {
+            let mut holds = holds.unwrap_or_default();
+            let before = holds.holds.len();
+            for hold in &prepared.new_holds {
+                if !holds.holds.iter().any(|known| known.is_same(hold)) {
+                    holds.holds.insert(hold.clone());
+                }
+            }
+            (holds.holds.len() > before).then_some(holds)
+        })
+        .await?;
+    }
+    for known in prepared.proposed.values() {
+        if known.proposed != known.before {
+            replace(outside, known, &known.proposed).await?;
+        }
+        for pull in &known.duplicates {
+            outside.host.close(pull.number, "Closed by tag2pr: an older pull request has the same change.").await?;
+        }
+    }
+    Ok(())
+}
+
+async fn propose_one(
+    outside: Outside<'_>,
+    prepared: &Prepared,
+    proposal: &Proposal,
+    now: Timestamp,
+) -> Result<Did, Error> {
+    let known = prepared.proposed.get(&proposal.name);
+    let open = known.and_then(|known| known.open.as_ref());
+    let ours = known.map(|known| known.proposed.commits.as_slice()).unwrap_or_default();
+    let commit = outside
+        .git
+        .commit(&NewCommit {
+            parent: prepared.manifests.commit.clone(),
+            files: proposal.files.clone(),
+            message: proposal.message.clone(),
+            author: proposal.author.clone(),
+            at: proposal.at,
+        })
+        .await?;
+    let mut pushed = false;
+    if ours.first() != Some(&commit) || open.is_none_or(|pull| pull.head != commit) {
+        let head = outside.git.head(&proposal.branch).await?;
+        if let Some(head) = head.as_ref().filter(|head| **head != commit && !ours.contains(head)) {
+            return left_alone_or_again(outside, proposal, head).await;
+        }
+        remember(outside, proposal, &commit, open, now).await?;
+        if head.as_ref() != Some(&commit) {
+            outside.git.push(&proposal.branch, &commit, head.as_ref()).await?;
+            pushed = true;
+        }
+    }
+    let draft = Draft {
+        branch: proposal.branch.clone(),
+        base: outside.repository.base.clone(),
+        title: proposal.title.clone(),
+        body: proposal.body.clone(),
+    };
+    let did = match open {
+        Some(pull) => bring_up_to_date(outside, pull, &draft).await?,
+        None => open_one(outside, proposal, &draft, &commit, now).await?,
+    };
+    match did {
+        Did::Unchanged(pull) if !pushed && open.is_some() => Ok(Did::Unchanged(pull)),
+        Did::Unchanged(pull) => conclude(outside, proposal, &commit, &pull).await.map(|()| Did::Updated(pull)),
+        Did::Opened(ref pull) | Did::Updated(ref pull) => {
+            conclude(outside, proposal, &commit, pull).await?;
+            Ok(did)
+        }
+        Did::Settled(_) | Did::LeftAlone(_) => Ok(did),
+    }
+}
+
+/// A branch stands at a commit that we did not know of: somebody's work, or that of another worker.
+async fn left_alone_or_again(outside: Outside<'_>, proposal: &Proposal, head: &CommitId) -> Result<Did, Error> {
+    let key = Key::proposal(outside.repository, &proposal.name);
+    let proposed = store::load::<Proposed>(outside.objects, &key).await?;
+    if proposed.is_some_and(|proposed| proposed.value.commits.contains(head)) {
+        return Err(another_worker(proposal));
+    }
+    Ok(Did::LeftAlone(not_ours(&proposal.branch, head)))
+}
+
+fn not_ours(branch: &str, head: &CommitId) -> String {
+    format!(
+        "`{branch}` stands at {}, which tag2pr did not write: it is left to whoever did; delete the branch to have it \
+         proposed again",
+        head.short()
+    )
+}
+
+fn another_worker(proposal: &Proposal) -> Error {
+    let reason = "another worker proposes to it at the same time".to_owned();
+    GitError::Moved { branch: proposal.branch.clone(), reason }.into()
+}
+
+/// Writes down what is about to be pushed, so that it is known as ours whatever happens next.
+async fn remember(
+    outside: Outside<'_>,
+    proposal: &Proposal,
+    commit: &CommitId,
+    open: Option<&PullRequest>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let key = Key::proposal(outside.repository, &proposal.name);
+    store::update::<Proposed>(outside.objects, &key, outside.writer, |was| {
+        let before = was.as_ref();
+        let mut commits = before.map(|was| was.commits.clone()).unwrap_or_default();
+        commits.retain(|id| id != commit);
+        commits.insert(0, commit.clone());
+        commits.truncate(COMMITS);
+        // Another worker may have opened it since the forge was asked.
+        let opened = before.filter(|was| was.fate == Fate::Open);
+        Some(Proposed {
+            name: proposal.name.clone(),
+            branch: proposal.branch.clone(),
+            commits,
+            values: proposal.values(),
+            merged: before.map(|was| was.merged.clone()).unwrap_or_default(),
+            title: proposal.title.clone(),
+            pull_request: open.map(|pull| pull.number).or(opened.and_then(|was| was.pull_request)),
+            url: open.map(|pull| pull.url.clone()).or(opened.and_then(|was| was.url.clone())),
+            fate: Fate::Open,
+            claim: before.and_then(|was| was.claim.clone()),
+            at: now,
+        })
+    })
+    .await
+    .map(|_| ())
+}
+
+async fn bring_up_to_date(outside: Outside<'_>, pull: &PullRequest, draft: &Draft) -> Result<Did, Error> {
+    if pull.title == draft.title && pull.body == draft.body {
+        return Ok(Did::Unchanged(pull.clone()));
+    }
+    Ok(Did::Updated(outside.host.update(pull.number, draft).await?))
+}
+
+/// Opens the pull request, unless another worker is about to, or ours is there although its answer was lost.
+async fn open_one(
+    outside: Outside<'_>,
+    proposal: &Proposal,
+    draft: &Draft,
+    commit: &CommitId,
+    now: Timestamp,
+) -> Result<Did, Error> {
+    let key = Key::proposal(outside.repository, &proposal.name);
+    let claim = Claim { writer: outside.writer.to_owned(), at: now };
+    let (mut current, mut free) = (false, false);
+    store::update::<Proposed>(outside.objects, &key, outside.writer, |was| {
+        let mut is = was?;
+        current = is.fate == Fate::Open && is.commits.first() == Some(commit);
+        free = is.claim.as_ref().is_none_or(|it| it.writer == claim.writer || now.duration_since(it.at) > CLAIM);
+        is.claim = Some(claim.clone());
+        (current && free).then_some(is)
+    })
+    .await?;
+    if !current {
+        return Err(another_worker(proposal));
+    }
+    if !free {
+        return Err(Error::Unfinished(format!("another worker is opening the pull request of {}", proposal.name)));
+    }
+    let opened = find_or_open(outside, draft).await;
+    if opened.is_err() {
+        // Whoever comes next need not wait; if this fails too, the claim runs out. It stays, because it tells that the
+        // pull request may be there all the same.
+        let over = Claim { at: Timestamp::UNIX_EPOCH, ..claim.clone() };
+        let _ = store::update::<Proposed>(outside.objects, &key, outside.writer, |was| {
+            let claimed = was.filter(|was| was.claim.as_ref() == Some(&claim));
+            claimed.map(|was| Proposed { claim: Some(over.clone()), ..was })
+        })
+        .await;
+    }
+    opened
+}
+
+async fn find_or_open(outside: Outside<'_>, draft: &Draft) -> Result<Did, Error> {
+    let found = outside.host.find(&draft.branch, &draft.base).await?;
+    match found.iter().filter(|pull| pull.state == State::Open).min_by_key(|pull| pull.number) {
+        Some(pull) => bring_up_to_date(outside, pull, draft).await,
+        None => Ok(Did::Opened(outside.host.open(draft).await?)),
+    }
+}
+
+/// Writes down the pull request. What another worker remembered meanwhile may be newer than what the pull request now
+/// says: then everything is looked at once more.
+async fn conclude(
+    outside: Outside<'_>,
+    proposal: &Proposal,
+    commit: &CommitId,
+    pull: &PullRequest,
+) -> Result<(), Error> {
+    let key = Key::proposal(outside.repository, &proposal.name);
+    let mut current = false;
+    store::update::<Proposed>(outside.objects, &key, outside.writer, |was| {
+        let was = was?;
+        current = was.commits.first() == Some(commit);
+        let is = Proposed { pull_request: Some(pull.number), url: Some(pull.url.clone()), claim: None, ..was.clone() };
+        (is != was).then_some(is)
+    })
+    .await?;
+    if current { Ok(()) } else { Err(another_worker(proposal)) }
+}

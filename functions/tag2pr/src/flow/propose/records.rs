@@ -1,0 +1,173 @@
+//! What is remembered of proposals and of a repository.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::image::ImageName;
+use crate::plan::{Hold, Plan};
+use crate::proposal::Value;
+use crate::seams::{CommitId, PullRequest, RepositoryId, State};
+use crate::store::Stored;
+
+/// What was last proposed under a name: written before anybody else can see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proposed {
+    /// `<namespace>.<automation>`
+    pub name: String,
+    /// The branch that carries it.
+    pub branch: String,
+    /// The commits that are ours, newest first; a branch that stands elsewhere is somebody's work.
+    pub commits: Vec<CommitId>,
+    /// The values that it brings.
+    pub values: Vec<Value>,
+    /// For each policy, the value that was last merged: if it goes from the base branch, somebody rolled it back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merged: Vec<Merged>,
+    /// What people see of it.
+    pub title: String,
+    /// Its pull request, once there is one.
+    pub pull_request: Option<u64>,
+    /// Where a person reads it.
+    pub url: Option<String>,
+    /// What became of it.
+    pub fate: Fate,
+    /// Who is opening a pull request just now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
+    /// When it was last written.
+    pub at: Timestamp,
+}
+
+impl Stored for Proposed {
+    const FORMAT: u32 = 1;
+}
+
+/// A value that became part of the base branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Merged {
+    /// What was merged.
+    pub value: Value,
+    /// The pull request.
+    pub url: String,
+}
+
+impl Proposed {
+    /// The pull request of this proposal among those that ended, if it is one of them.
+    ///
+    /// One that was opened by a worker who died before writing that down is known by the commit that was claimed.
+    pub(super) fn ended<'a>(&self, ended: &'a [PullRequest]) -> Option<&'a PullRequest> {
+        match (self.pull_request, &self.claim) {
+            (Some(number), _) => ended.iter().find(|pull| pull.number == number),
+            (None, Some(_)) => {
+                let claimed = || ended.iter().filter(|pull| self.commits.first() == Some(&pull.head));
+                claimed().find(|pull| pull.state == State::Merged).or_else(|| claimed().min_by_key(|pull| pull.number))
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Notes how its pull request ended: what a person closed is held.
+    pub(super) fn end(&mut self, pull: &PullRequest, now: Timestamp) -> Vec<Hold> {
+        self.claim = None;
+        self.at = now;
+        if pull.state == State::Merged {
+            self.fate = Fate::Merged;
+            let merged = self.values.iter().map(|value| Merged { value: value.clone(), url: pull.url.clone() });
+            let merged: Vec<Merged> = merged.collect();
+            self.merged.retain(|old| merged.iter().all(|new| new.value.policy != old.value.policy));
+            self.merged.extend(merged);
+            return Vec::new();
+        }
+        self.fate = Fate::Closed;
+        let reason = format!("pull request {} was closed without merging", pull.url);
+        self.values.iter().map(|value| hold(&self.name, value, &reason, now)).collect()
+    }
+
+    /// The values that were merged and would be proposed once more: somebody took them back, and that stands.
+    pub(super) fn rolled_back(&self, plan: &Plan, now: Timestamp) -> Vec<Hold> {
+        let proposals = plan.proposals.iter().filter(|proposal| proposal.name == self.name);
+        let wanted: Vec<Value> = proposals.flat_map(|proposal| proposal.values()).collect();
+        let again = |merged: &&Merged| {
+            wanted.iter().any(|value| {
+                value.policy == merged.value.policy
+                    && value.tag == merged.value.tag
+                    && (value.digest == merged.value.digest || value.digest.is_none() || merged.value.digest.is_none())
+                    && !value.files.is_disjoint(&merged.value.files)
+            })
+        };
+        let reason =
+            |merged: &Merged| format!("it was merged with {}, and then taken back on the base branch", merged.url);
+        self.merged.iter().filter(again).map(|merged| hold(&self.name, &merged.value, &reason(merged), now)).collect()
+    }
+}
+
+fn hold(proposal: &str, value: &Value, reason: &str, since: Timestamp) -> Hold {
+    Hold {
+        proposal: proposal.to_owned(),
+        policy: value.policy.clone(),
+        tag: value.tag.clone(),
+        digest: value.digest.clone(),
+        reason: reason.to_owned(),
+        since,
+    }
+}
+
+/// What became of a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// It is written and not yet, or still, open.
+    Open,
+    /// A person merged it.
+    Merged,
+    /// A person closed it.
+    Closed,
+    /// The base branch has its values some other way; it was closed by us.
+    Settled,
+}
+
+/// One worker's word that it opens the pull request: others wait, for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Whose.
+    pub writer: String,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// How long a claim is respected: longer than a forge takes to answer.
+pub(super) const CLAIM: SignedDuration = SignedDuration::from_secs(120);
+
+/// So many of our own commits are remembered: one that was pushed and its successor that may not have been are enough.
+pub(super) const COMMITS: usize = 5;
+
+/// What must not be proposed to a repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holds {
+    /// In the order of proposals and policies.
+    pub holds: BTreeSet<Hold>,
+}
+
+impl Stored for Holds {
+    const FORMAT: u32 = 1;
+}
+
+/// What one base commit of a repository says: for `sweep`, which lists the tags of its images, and for `status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Index {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The commit it was read from.
+    pub commit: CommitId,
+    /// The images that its policies name.
+    pub images: BTreeSet<ImageName>,
+}
+
+impl Stored for Index {
+    const FORMAT: u32 = 1;
+}

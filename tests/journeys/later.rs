@@ -1,0 +1,155 @@
+//! What the stories need and the product does not do yet. Take the `#[ignore]` away with the work that it names.
+
+use std::process::Command;
+
+use serde_json::Value;
+use tag2pr::testing::repository::Entry;
+
+use super::stories::{FRONTEND_FILE, PROPOSAL, home_lab};
+use super::world::{BASE, World};
+
+/// What `tag2pr check` finds in the policies of a story as they were found.
+fn findings(story: &str, tags: &str) -> Vec<Value> {
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "-p", "tag2pr-cli", "--", "check", "--output", "json", "--tags", tags])
+        .arg(format!("tests/stories/{story}/as-found"))
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    found["findings"].as_array().unwrap().clone()
+}
+
+/// The finding in these lines, with the words for its mend.
+fn help_at(findings: &[Value], file: &str, lines: std::ops::RangeInclusive<u64>) -> String {
+    let here = |finding: &&Value| {
+        finding["line"].as_u64().is_some_and(|line| lines.contains(&line))
+            && finding["file"].as_str().is_some_and(|found| found.ends_with(file))
+    };
+    let finding =
+        findings.iter().find(here).unwrap_or_else(|| panic!("nothing in {file}, lines {lines:?}: {findings:#?}"));
+    finding["help"].as_str().unwrap().to_owned()
+}
+
+#[test]
+#[ignore = "needs `check`: findings on policies"]
+fn check_says_that_desc_selects_the_oldest() {
+    let findings = findings("1-dated-tags", "tests/stories/1-dated-tags/tags.txt");
+    let help = help_at(&findings, "image-policy.yaml", 11..=13);
+    assert!(help.contains("asc"), "{help}");
+}
+
+#[test]
+#[ignore = "needs `check`: findings on policies"]
+fn check_says_that_the_order_is_by_commit_hash() {
+    let tags = std::env::temp_dir().join(format!("home-lab-tags-{}", std::process::id()));
+    std::fs::write(&tags, "main-f9e1f0b-1707200000\nmain-abc1234-1707300000\nmain-0e4d5f6-1707303600\n").unwrap();
+    let findings = findings("2-home-lab", tags.to_str().unwrap());
+    std::fs::remove_file(&tags).unwrap();
+    let help = help_at(&findings, "image-policies.yaml", 10..=15);
+    assert!(help.contains("numerical"), "{help}");
+}
+
+#[test]
+#[ignore = "needs Flux's commit message templates"]
+fn the_commit_message_is_as_the_automation_says() {
+    let mut world = home_lab();
+    let automation = "flux/clusters/production/image-automation/image-update-automation.yaml";
+    let template = "    commit:\n      messageTemplate: |\n        Automated update of {{ .AutomationObject }}\n\n        \
+                    {{ range .Changed.Changes -}}\n        - {{ .OldValue }} -> {{ .NewValue }}\n        {{ end }}\n";
+    world.edit(BASE, automation, "    commit:\n", template);
+    world.deliver("stories/2-frontend");
+    world.serve();
+    let message = world.head(PROPOSAL).message;
+    assert!(message.starts_with("Automated update of flux-system/flux-system\n"), "{message}");
+    assert!(
+        message.contains(
+            "- 192.168.0.40:5000/frontend:main-f9e1f0b-1707200000 -> \
+             192.168.0.40:5000/frontend:main-abc1234-1707300000"
+        ),
+        "{message}"
+    );
+    assert!(message.contains("Tag2pr-Policy: flux-system/frontend"), "the trailers stay: {message}");
+    assert!(world.file(PROPOSAL, FRONTEND_FILE).contains("main-abc1234-1707300000"));
+}
+
+#[test]
+#[ignore = "needs policies in `.tag2pr.yaml` and the order `newest`"]
+fn of_full_commit_hashes_the_one_pushed_last_is_proposed() {
+    let (first, second) = ("f902768662060ce8f0e560c7f830613a45758a7c", "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567");
+    let worker = "ghcr.io/example/pipeline/ingestion-worker";
+    let mut world = World::of("4-moving-tag");
+    let policy = "policies:\n  - name: apps/ingestion-worker\n    filterTags: { pattern: '^[0-9a-f]{40}$' }\n    \
+                  policy: { newest: {} }\n";
+    world.git.push_by_somebody_else(BASE, &[Entry::file(".tag2pr.yaml", policy)], "By push time");
+    world.build(&format!("{worker}:{first}"));
+    world.propose();
+    assert_eq!(world.forge.pulls(), [], "what is known from a listing alone never wins");
+    for hash in [first, second] {
+        world.wait(60);
+        world.push(&format!("{worker}:{hash}"));
+        world.serve();
+        assert!(world.added("tag2pr/apps.cluster")[0].contains(hash), "{hash}");
+    }
+}
+
+#[test]
+#[ignore = "needs field rules in `.tag2pr.yaml`"]
+fn both_shapes_of_a_device_file_are_found() {
+    let mut world = World::of("5-devices");
+    let rules = "fields:\n  - files: devices/*.json\n    at: ['$.services[*].config.image', \
+                 '$.services[*].imageName']\n    policy: fleet/redis\n";
+    world.git.push_by_somebody_else(BASE, &[Entry::file(".tag2pr.yaml", rules)], "Field rules");
+    world.build("redis:7.4-alpine");
+    world.propose();
+    world.build("redis:7.5-alpine");
+    world.deliver("stories/5-redis");
+    world.serve();
+    assert_eq!(
+        world.added("tag2pr/fleet.fleet"),
+        [
+            r#"{ "serviceName": "redis", "imageName": "redis:7.5-alpine", "config": { "ports": ["6356:6379"] } },"#,
+            r#"{ "serviceName": "cache", "config": { "image": "redis:7.5-alpine" } }"#,
+            r#"image: redis:7.5-alpine # {"$imagepolicy": "fleet:redis"}"#,
+        ]
+    );
+}
+
+#[test]
+#[ignore = "needs staged proposals in `.tag2pr.yaml`"]
+fn the_next_batch_waits_until_the_first_has_soaked() {
+    let mut world = World::of("5-devices");
+    let automation = |name: &str| {
+        format!(
+            "---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\n\
+             metadata: {{ name: {name}, namespace: fleet }}\nspec:\n  sourceRef: {{ kind: GitRepository, name: fleet }}\n  \
+             git: {{ checkout: {{ ref: {{ branch: main }} }}, commit: {{ author: {{ email: bot@example.org }} }} }}\n  \
+             update: {{ path: ./{name} }}\n"
+        )
+    };
+    let stages = "proposals:\n  - name: fleet/kitchen\n    after: { automation: fleet/gateway, soak: 2h }\n";
+    let compose = world.file(BASE, "gateway/compose.yaml");
+    world.edit(BASE, "image-automation.yaml", "update: { path: . }", "suspend: true\n  update: { path: . }");
+    let files = [
+        Entry::file("automations.yaml", automation("gateway") + &automation("kitchen")),
+        Entry::file("kitchen/compose.yaml", compose),
+        Entry::file(".tag2pr.yaml", stages),
+    ];
+    world.git.push_by_somebody_else(BASE, &files, "In batches");
+    world.build("redis:7.4-alpine");
+    world.propose();
+    world.build("redis:7.5-alpine");
+    world.deliver("stories/5-redis");
+    world.serve();
+    assert_eq!(world.open().branch, "tag2pr/fleet.gateway");
+
+    world.merge(1);
+    world.propose();
+    world.wait(3600);
+    world.propose();
+    assert_eq!(world.forge.open_pulls(), [], "it soaks");
+    world.wait(3601);
+    world.propose();
+    assert_eq!(world.open().branch, "tag2pr/fleet.kitchen");
+}

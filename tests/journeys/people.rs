@@ -1,0 +1,221 @@
+//! People work on the same repository: what they decide stands, what they write stays.
+
+use tag2pr::seams::State;
+use tag2pr::testing::repository::Entry;
+
+use super::stories::{FRONTEND, FRONTEND_FILE, PROPOSAL, home_lab};
+use super::world::{BASE, World};
+
+/// The second story with a pull request for the frontend.
+fn proposed() -> World {
+    let mut world = home_lab();
+    world.deliver("stories/2-frontend");
+    world.serve();
+    world
+}
+
+fn newer(world: &mut World) {
+    world.push(&format!("{FRONTEND}:main-0000001-1707400000"));
+    world.serve();
+}
+
+#[test]
+fn a_branch_that_somebody_committed_to_is_left_alone() {
+    let mut world = proposed();
+    world.git.push_by_somebody_else(PROPOSAL, &[Entry::file("notes.md", "Wait for Alice.")], "Add notes");
+    let before = (world.head(PROPOSAL), world.open());
+    newer(&mut world);
+    let said = world.propose().join("\n");
+
+    assert!(said.contains("which tag2pr did not write"), "{said}");
+    let after = world.open();
+    assert_eq!((world.head(PROPOSAL), &after.title, &after.body), (before.0, &before.1.title, &before.1.body));
+}
+
+#[test]
+fn a_branch_that_somebody_committed_to_is_not_closed_either() {
+    let mut world = proposed();
+    world.git.push_by_somebody_else(PROPOSAL, &[Entry::file("notes.md", "Wait for Alice.")], "Add notes");
+    world.edit(BASE, FRONTEND_FILE, "main-f9e1f0b-1707200000", "main-abc1234-1707300000");
+    world.propose();
+    assert_eq!(world.open().comments, Vec::<String>::new());
+}
+
+#[test]
+fn a_commit_between_looking_and_pushing_is_not_overwritten() {
+    let mut world = proposed();
+    world.push(&format!("{FRONTEND}:main-0000001-1707400000"));
+    world.git.branch_moves_once(PROPOSAL);
+    let said = world.serve().join("\n");
+    assert!(said.contains("which tag2pr did not write"), "{said}");
+    assert!(world.git.files(PROPOSAL).contains_key("somebody-else.txt"));
+}
+
+#[test]
+fn a_branch_of_that_name_that_was_there_before_is_left_alone() {
+    let mut world = home_lab();
+    world.git.push_by_somebody_else(PROPOSAL, &[Entry::file("notes.md", "Mine.")], "Begin");
+    world.deliver("stories/2-frontend");
+    world.serve();
+    assert_eq!(world.forge.pulls(), []);
+    assert_eq!(world.git.files(PROPOSAL).len(), 1);
+}
+
+#[test]
+fn what_a_person_closed_is_not_proposed_again() {
+    let mut world = proposed();
+    world.forge.close_by_person(1);
+    for _ in 0..3 {
+        world.wait(86_400);
+        world.deliver("stories/2-frontend");
+        world.serve();
+    }
+    assert_eq!(world.forge.open_pulls(), []);
+    assert_eq!(world.holds()[0].reason, "pull request https://forge.test/acme/fleet/pull/1 was closed without merging");
+
+    newer(&mut world);
+    let open = world.open();
+    assert_eq!((open.number, open.title.as_str()), (2, "Update frontend to main-0000001-1707400000"));
+    assert_eq!(world.pull(1).state, State::Closed);
+}
+
+#[test]
+fn closing_one_does_not_hold_the_other_images_of_the_automation() {
+    let mut world = proposed();
+    world.forge.close_by_person(1);
+    world.deliver("stories/2-backend");
+    world.serve();
+    assert_eq!(world.open().title, "Update backend to main-0e4d5f6-1707303600");
+    assert_eq!(world.added(PROPOSAL).len(), 2, "the Deployment and the compose file");
+}
+
+#[test]
+fn when_the_base_gets_the_values_by_hand_the_pull_request_is_closed_with_a_word() {
+    let mut world = proposed();
+    world.edit(BASE, FRONTEND_FILE, "main-f9e1f0b-1707200000", "main-abc1234-1707300000");
+    world.propose();
+
+    let closed = world.pull(1);
+    assert_eq!(closed.state, State::Closed);
+    insta::assert_snapshot!(closed.comments.join("\n---\n"), @r#"
+    Closed by tag2pr: there is nothing left in it to merge.
+
+    - `flux-system/frontend`: up to date
+    "#);
+    assert_eq!(world.holds(), [], "our own closing holds nothing");
+    world.edit(BASE, FRONTEND_FILE, "main-abc1234-1707300000", "main-f9e1f0b-1707200000");
+    world.propose();
+    assert_eq!(world.open().number, 2);
+}
+
+#[test]
+fn a_newer_value_by_hand_is_not_taken_back() {
+    let mut world = proposed();
+    world.edit(BASE, FRONTEND_FILE, "main-f9e1f0b-1707200000", "main-fffffff-1709999999");
+    let said = world.propose().join("\n");
+    assert_eq!(world.forge.open_pulls(), []);
+    insta::assert_snapshot!(said, @r#"
+    flux-system.flux-system: closed https://forge.test/acme/fleet/pull/1: there is nothing left in it to merge
+    flux-system/frontend (192.168.0.40:5000/frontend:main-abc1234-1707300000): backwards: main-fffffff-1709999999 stands in Git and ranks higher under the same policy; it stays
+    "#);
+    insta::assert_snapshot!(world.pull(1).comments.join("\n---\n"), @r#"
+    Closed by tag2pr: there is nothing left in it to merge.
+
+    - `flux-system/frontend`: backwards: main-fffffff-1709999999 stands in Git and ranks higher under the same policy; it stays
+    "#);
+}
+
+#[test]
+fn the_base_may_move_while_it_is_proposed_to() {
+    let mut world = home_lab();
+    world.deliver("stories/2-frontend");
+    world.git.branch_moves_once(BASE);
+    world.serve();
+    assert_eq!(world.open().title, "Update frontend to main-abc1234-1707300000");
+
+    world.propose();
+    assert_eq!(world.added(PROPOSAL).len(), 1, "one commit on top of where the base is now");
+    assert!(world.git.files(PROPOSAL).contains_key("somebody-else.txt"));
+    assert_eq!(world.forge.pulls().len(), 1);
+}
+
+#[test]
+fn a_rollback_right_after_the_merge_stands() {
+    let mut world = proposed();
+    let before = world.git.files(BASE);
+    world.merge(1);
+    world.roll_back_to(&before);
+    world.propose();
+    assert_eq!(world.forge.open_pulls(), [], "although nobody looked between the two");
+    assert_eq!(world.holds().len(), 1);
+}
+
+#[test]
+fn a_rollback_stands_although_another_image_was_proposed_meanwhile() {
+    let mut world = proposed();
+    world.merge(1);
+    world.propose();
+    world.deliver("stories/2-backend");
+    world.serve();
+    assert_eq!(world.open().number, 2);
+    world.edit(BASE, FRONTEND_FILE, "main-abc1234-1707300000", "main-f9e1f0b-1707200000");
+    world.propose();
+
+    assert_eq!(world.open().title, "Update backend to main-0e4d5f6-1707303600");
+    world.merge(2);
+    world.propose();
+    assert_eq!(world.forge.open_pulls(), []);
+}
+
+#[test]
+fn a_new_manifest_with_an_older_tag_is_no_rollback() {
+    let mut world = proposed();
+    let old = world.file(BASE, FRONTEND_FILE);
+    world.merge(1);
+    world.propose();
+    let canary = "flux/clusters/production/frontend/canary.yaml";
+    world.git.push_by_somebody_else(BASE, &[Entry::file(canary, old)], "Add a canary");
+    world.propose();
+    assert_eq!(world.open().title, "Update frontend to main-abc1234-1707300000");
+    assert_eq!(world.holds(), []);
+}
+
+#[test]
+fn nothing_is_lost_when_the_policy_is_broken_for_a_while() {
+    let mut world = proposed();
+    let policies = "flux/clusters/production/image-automation/image-policies.yaml";
+    let before = world.open();
+    world.edit(BASE, policies, "extract: '$ts'", "extract: '$sha'");
+    let said = world.propose().join("\n");
+    assert_eq!(world.open(), before, "{said}");
+    insta::assert_snapshot!(said, @r#"
+    flux-system.flux-system: left alone: flux-system/frontend: nothing selected: failed to parse invalid numeric value '' of tag main-f9e1f0b-1707200000 (and 2 more like it); let filterTags.pattern match only tags with a number, or add '^main-f9e1f0b-1707200000$' to the exclusionList of the ImageRepository
+    flux-system/frontend: nothing selected: failed to parse invalid numeric value '' of tag main-f9e1f0b-1707200000 (and 2 more like it); let filterTags.pattern match only tags with a number, or add '^main-f9e1f0b-1707200000$' to the exclusionList of the ImageRepository
+    flux-system/backend: nothing selected: failed to parse invalid numeric value '' of tag main-c40ddee-1707210000; let filterTags.pattern match only tags with a number, or add '^main-c40ddee-1707210000$' to the exclusionList of the ImageRepository
+    "#);
+
+    world.edit(BASE, policies, "kind: ImagePolicy", "kind: [");
+    let said = world.propose().join("\n");
+    assert_eq!(world.open(), before, "{said}");
+}
+
+#[test]
+fn a_manifest_that_cannot_be_read_for_a_while_closes_nothing() {
+    let mut world = proposed();
+    let before = world.open();
+    world.edit(BASE, FRONTEND_FILE, "kind: Deployment", "kind: [");
+    let said = world.propose().join("\n");
+    assert!(said.contains(FRONTEND_FILE), "{said}");
+    assert_eq!(world.open(), before);
+}
+
+#[test]
+fn a_protected_branch_stops_no_other_proposal() {
+    let mut world = World::watched("3-environments");
+    world.git.protect("tag2pr/develop.shop", "protected branch hook declined");
+    world.push("ghcr.io/example/shop:develop-v0.0.2-b2c3d4e-1738870000");
+    world.push("ghcr.io/example/shop:staging-v0.0.2-b2c3d4e-1738870000");
+    let refused = world.try_propose().unwrap_err();
+    assert!(!refused.is_transient() && refused.to_string().contains("hook declined"), "{refused}");
+    assert_eq!(world.open().branch, "tag2pr/staging.shop");
+}

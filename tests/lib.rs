@@ -1,0 +1,19 @@
+//! Journeys through the whole product, in memory: a delivery goes in at the endpoint, a pull request comes out at the
+//! forge. `journeys/world.rs` is the world that they happen in.
+
+#![cfg(test)]
+
+mod journeys {
+    mod bad_input;
+    mod crashes;
+    mod later;
+    mod people;
+    mod pull_request;
+    mod purity;
+    mod registries;
+    mod repetition;
+    mod stories;
+    mod wire;
+    mod workers;
+    mod world;
+}
