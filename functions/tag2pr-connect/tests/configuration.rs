@@ -113,13 +113,13 @@ async fn a_mistake_in_the_file_is_named_with_its_place() {
 #[tokio::test]
 async fn a_secret_that_is_not_there_is_named() {
     let source = "store: x\nsources: { harbor: { type: harbor, secret: 'file:secrets/harbor' } }\n";
-    insta::assert_snapshot!(mistake(source).await, @"the secret `file:secrets/harbor` cannot be read: No such file or directory (os error 2)");
+    insta::assert_snapshot!(mistake(source).await, @"the secret `file:secrets/harbor` cannot be read: /srv/secrets/harbor: No such file or directory (os error 2)");
     let folder = Folder::with(source);
     fs::create_dir(folder.path().join("secrets")).unwrap();
     folder.file("secrets/harbor", "\n");
     insta::assert_snapshot!(folder.mistake().await, @"the secret `file:secrets/harbor` is empty");
     let token = "store: x\nrepositories: [{ url: 'https://github.com/acme/fleet', credentials: { token: file:t } }]\n";
-    insta::assert_snapshot!(mistake(token).await, @"the secret `file:t` cannot be read: No such file or directory (os error 2)");
+    insta::assert_snapshot!(mistake(token).await, @"the secret `file:t` cannot be read: /srv/t: No such file or directory (os error 2)");
     let unset = SecretRef::Environment("TAG2PR_TEST_NOT_SET".to_owned());
     insta::assert_snapshot!(read_secret(&unset, Path::new(".")).unwrap_err(), @"the secret `env:TAG2PR_TEST_NOT_SET` is not there: set the environment variable TAG2PR_TEST_NOT_SET");
 }
@@ -127,14 +127,14 @@ async fn a_secret_that_is_not_there_is_named() {
 #[tokio::test]
 async fn a_store_that_is_none_is_named() {
     insta::assert_snapshot!(mistake("store: gs://bucket\n").await, @"the store refused: store `gs://bucket` has the scheme `gs`: write `s3://bucket/prefix` or the path of a directory");
-    insta::assert_snapshot!(mistake("store: ''\n").await, @"0 repositories");
+    insta::assert_snapshot!(mistake("store: ''\n").await, @"the store refused: the store has no name: write `s3://bucket/prefix` or the path of a directory");
 }
 
 #[tokio::test]
 async fn a_registry_that_cannot_be_used_says_why() {
     let registry = |more: &str| format!("store: x\nregistries: [{{ host: 'harbor.lan:5000', {more} }}]\n");
     insta::assert_snapshot!(mistake(&registry("insecure: true")).await, @"0 repositories");
-    insta::assert_snapshot!(mistake(&registry("ca: home-lab.pem")).await, @"/srv/tag2pr.yaml: the `ca` of harbor.lan:5000 cannot be read: home-lab.pem: No such file or directory (os error 2)");
+    insta::assert_snapshot!(mistake(&registry("ca: home-lab.pem")).await, @"/srv/tag2pr.yaml: the `ca` of harbor.lan:5000 cannot be read: /srv/home-lab.pem: No such file or directory (os error 2)");
     let folder = Folder::with(&registry("ca: home-lab.pem"));
     folder.file("home-lab.pem", "not a certificate");
     insta::assert_snapshot!(folder.mistake().await, @"/srv/tag2pr.yaml: the `ca` of registry `harbor.lan:5000` holds no PEM certificate; it begins with `-----BEGIN CERTIFICATE-----`");
@@ -148,12 +148,12 @@ async fn a_registry_that_cannot_be_used_says_why() {
 #[tokio::test]
 async fn a_repository_that_cannot_be_used_says_why() {
     let repository = |url: &str, more: &str| format!("store: x\nrepositories: [{{ url: '{url}' {more} }}]\n");
-    insta::assert_snapshot!(mistake(&repository("fleet.git", "")).await, @"/srv/tag2pr.yaml: fleet.git: there is no repository: No such file or directory (os error 2)");
+    insta::assert_snapshot!(mistake(&repository("fleet.git", "")).await, @"/srv/tag2pr.yaml: fleet.git: there is no repository at /srv/fleet.git: No such file or directory (os error 2)");
     insta::assert_snapshot!(mistake(&repository("https://git.lan/acme/fleet.git", "")).await, @"/srv/tag2pr.yaml: https://git.lan/acme/fleet.git: cannot tell what kind of host `git.lan` is; set `host:` to github or local");
     insta::assert_snapshot!(mistake(&repository("https://git.lan/acme/fleet.git", ", host: gitbub")).await, @"/srv/tag2pr.yaml: https://git.lan/acme/fleet.git: `gitbub` is no kind of host; set `host:` to github or local");
     insta::assert_snapshot!(mistake(&repository("https://github.com/acme/fleet.git", "")).await, @"/srv/tag2pr.yaml: https://github.com/acme/fleet.git: github.com needs a token: set `credentials:` of this repository to one, without spaces or line breaks");
     insta::assert_snapshot!(mistake(&repository("https://github.com/fleet", "")).await, @"/srv/tag2pr.yaml: https://github.com/fleet: github.com needs a token: set `credentials:` of this repository to one, without spaces or line breaks");
-    insta::assert_snapshot!(mistake(&repository("ftp://me:hunter2@git.lan/fleet", "")).await, @"the repository `…` has no usable URL: `ftp://` is not supported: use https://, http:// or a path");
+    insta::assert_snapshot!(mistake(&repository("ftp://me:hunter2@git.lan/fleet", "")).await, @"/srv/tag2pr.yaml: `repositories[0].url`: `ftp://` is not supported: use https://, http:// or a path");
     insta::assert_snapshot!(mistake(&repository("ssh://git@github.com/acme/fleet", "")).await, @"/srv/tag2pr.yaml: ssh://github.com/acme/fleet: ssh://github.com/acme/fleet is reached by SSH, which is not supported: configure a token, then it is reached over HTTPS");
     let folder =
         Folder::with(&repository("https://ghe.lan/a/b", ", host: github, credentials: { token: file:t }, api: x"));
