@@ -112,9 +112,9 @@ fn manifests(args: &Args) -> Result<Manifests, Failure> {
         None => worktree::read(&args.path).during(format!("reading {}", args.path.display()))?,
     };
     let here = RepositoryId { host: "local".to_owned(), path: String::new(), base: String::new() };
-    let mut manifests = Manifests::read(&here, Snapshot { commit: CommitId(String::new()), files: files.clone() });
+    let mut manifests = Manifests::read(&here, Snapshot { commit: CommitId(String::new()), files });
     if args.policy.is_some() {
-        manifests.judge_without_images(&files);
+        manifests.judge_without_images();
     }
     Ok(manifests)
 }
