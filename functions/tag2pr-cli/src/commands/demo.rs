@@ -75,11 +75,8 @@ impl Demo {
     async fn play(&mut self, lab: &Lab) -> Result<(), Failure> {
         self.say(|| {
             heading(1, "A manifests repository, as people already have it");
-            text(&format!(
-                "{} on branch main: Deployments, a docker-compose file, Flux objects",
-                lab.shown("fleet.git")
-            ));
-            text("The values that may change are marked:");
+            line(format!("  {}", lab.shown("fleet.git")));
+            text("Deployments, a docker-compose file, Flux objects; the values that may change are marked:");
             beside("  ", DIM, lab::MARKED);
             heading(2, "The listener, with a directory as its store; it has heard of earlier pushes");
             text(&format!("{}/hooks/harbor", self.base()));
@@ -106,7 +103,7 @@ impl Demo {
         });
         let report = self.deliver(&lab::BACKEND).await?;
         self.say(|| {
-            report.done.iter().for_each(|(_, did)| text(&styled(GOOD, words(did))));
+            report.done.iter().for_each(|(_, did)| beside("  ", GOOD, &words(did)));
             heading(6, "A delivery with the wrong secret: nothing happens either");
         });
         self.post(&lab::FORGED).await
@@ -164,11 +161,11 @@ impl Demo {
 
 fn heading(number: u32, title: &str) {
     line("");
-    line(format!("{} {}", styled(TITLE, number), styled(BOLD, title)));
+    beside(&format!("{} ", styled(TITLE, number)), BOLD, title);
 }
 
 fn text(text: &str) {
-    line(format!("  {text}"));
+    beside("  ", PLAIN, text);
 }
 
 /// The status, and beside it what was made of the delivery.

@@ -7,7 +7,7 @@ use git2::{Index, IndexEntry, IndexTime, Oid, Repository, RepositoryInitOptions,
 use tag2pr::config::Config;
 use tag2pr_connect::Settings;
 
-use crate::output::{BOLD, DIM, During, Failure, line, styled};
+use crate::output::{BOLD, DIM, During, Failure, PLAIN, beside, line, styled};
 
 macro_rules! story {
     ($path:literal) => {
@@ -188,7 +188,7 @@ impl Recorded {
     /// Says what is about to be sent.
     pub fn announce(&self) {
         let with = if self.authorization == SECRET { "" } else { ", with another secret" };
-        line(format!("  {} {}{with}", styled(DIM, "POST /hooks/harbor"), self.file));
+        beside(&format!("  {} ", styled(DIM, "POST /hooks/harbor")), PLAIN, &format!("{}{with}", self.file));
     }
 
     /// Sends it as Harbor would.
