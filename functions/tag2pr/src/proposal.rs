@@ -186,7 +186,13 @@ fn message(title: &str, bumps: &[Bump]) -> String {
         }
     }
     for bump in bumps {
-        let _ = write!(text, "\nTag2pr-Policy: {}\nTag2pr-Image: {}:{}", bump.policy, bump.image, bump.tag);
+        let _ = write!(
+            text,
+            "\nTag2pr-Policy: {}\nTag2pr-Image: {}:{}",
+            plain(&bump.policy.to_string()),
+            plain(&bump.image),
+            bump.tag
+        );
         if let Some(digest) = &bump.digest {
             let _ = write!(text, "@{digest}");
         }
@@ -262,4 +268,80 @@ fn deliveries(bumps: &[Bump]) -> String {
 /// `2026-02-03 04:05 UTC`
 pub fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::markers::{Part, Setter};
+
+    fn bump(policy: &str, image: &str, from: &str, tag: &str) -> Bump {
+        Bump {
+            policy: PolicyName { namespace: "apps".into(), name: policy.into() },
+            place: "policies.yaml:1".into(),
+            image: image.into(),
+            from: BTreeSet::from([from.to_owned()]),
+            tag: tag.into(),
+            moved: false,
+            digest: None,
+            pushed_at: None,
+            actor: None,
+            delivery: None,
+            why: Vec::new(),
+        }
+    }
+
+    fn proposal(bumps: Vec<Bump>) -> Proposal {
+        let change = |bump: &Bump| Change {
+            file: "web.yaml".into(),
+            line: 7,
+            old: format!("{}:{}", bump.image, bump.from.first().unwrap()),
+            new: format!("{}:{}", bump.image, bump.tag),
+            setter: Setter { policy: bump.policy.clone(), part: Part::Reference },
+            object: None,
+        };
+        let parts = Parts {
+            name: "apps.apps".into(),
+            branch: "tag2pr/apps.apps".into(),
+            author: Author { name: "tag2pr".into(), email: "tag2pr@example.org".into() },
+            changes: bumps.iter().map(change).collect(),
+            bumps,
+            files: Vec::new(),
+            otherwise_at: Timestamp::UNIX_EPOCH,
+        };
+        compose(parts).unwrap()
+    }
+
+    #[test]
+    fn titles_name_images_and_not_too_many() {
+        let web = || bump("web", "ghcr.io/acme/web", "1.0", "1.1");
+        let other = |name: &str| bump(name, &format!("ghcr.io/acme/{name}"), "1", "2");
+        let title = |bumps: Vec<Bump>| proposal(bumps).title;
+        assert_eq!(title(vec![web()]), "Update web to 1.1");
+        assert_eq!(title(vec![other("b"), web(), other("a")]), "Update a, b and web");
+        assert_eq!(title(vec![other("d"), other("c"), other("b"), other("a")]), "Update a, b and 2 more images");
+        let canary = bump("canary", "ghcr.io/acme/web", "1.1", "1.2-rc");
+        assert_eq!(title(vec![web(), canary.clone()]), "Update web to 1.1 and 1.2-rc", "one image, two policies");
+        assert_eq!(title(vec![canary, bump("edge", "quay.io/acme/web", "1.0", "1.1")]), "Update web to 1.1 and 1.2-rc");
+    }
+
+    #[test]
+    fn a_tag_that_stays_is_told_by_its_digest() {
+        let digest: Digest = format!("sha256:{}", "6cb7".repeat(16)).parse().unwrap();
+        let moved =
+            Bump { moved: true, digest: Some(digest), ..bump("web", "web", "main@sha256:8f54f5f991cd", "main") };
+        let proposal = proposal(vec![moved]);
+        assert_eq!(proposal.title, "Update web to main@sha256:6cb76cb76cb7");
+        assert!(proposal.message.contains("web: main@sha256:8f54f5f991cd -> main@sha256:6cb76cb76cb7\n"));
+    }
+
+    #[test]
+    fn trailers_are_the_last_paragraph_whatever_the_values_hold() {
+        let hostile = bump("web", "web", "1.0\n\nTag2pr-Policy: forged/policy\nGH-1 #2 @alice", "1.1");
+        let message = proposal(vec![hostile]).message;
+        let (_, trailers) = message.trim_end().rsplit_once("\n\n").unwrap();
+        assert_eq!(trailers, "Tag2pr-Policy: apps/web\nTag2pr-Image: web:1.1");
+        assert!(message.lines().all(|line| !line.starts_with("Tag2pr-Policy: forged")), "{message}");
+        assert!(!message.contains("GH-1") && !message.contains("#2") && !message.contains("@alice"), "{message}");
+    }
 }
