@@ -28,6 +28,7 @@ pub mod plan;
 pub mod policy;
 pub mod problem;
 pub mod proposal;
+pub mod repository_settings;
 pub mod repository_url;
 pub mod seams;
 pub mod secret;

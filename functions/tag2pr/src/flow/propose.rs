@@ -232,7 +232,7 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     holds.extend(new_holds.iter().cloned());
 
     let mut answers = BTreeMap::new();
-    let mut draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers });
+    let mut draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
     for (image, tag) in std::mem::take(&mut draft.questions) {
         let answer = ask_registry(outside, &ledgers, &image, &tag).await;
         if let Answer::NoAnswer { reason, later: true } = &answer {
@@ -240,13 +240,13 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         }
         answers.insert((image, tag), answer);
     }
-    draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers });
+    draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
     // The forge was asked before the base branch was read: what was merged is part of it, unless somebody took it back.
     let rolled_back: Vec<Hold> = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, now)).collect();
     if !rolled_back.is_empty() {
         holds.extend(rolled_back.iter().cloned());
         new_holds.extend(rolled_back);
-        draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers });
+        draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
     }
     waiting.dedup();
     Ok(Prepared { manifests, ledgers, plan: draft, waiting, unlisted, listings, proposed, new_holds })
