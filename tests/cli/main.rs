@@ -6,6 +6,7 @@
 mod environment;
 mod serving;
 
+mod check;
 mod decode;
 mod demo;
 mod explain;

@@ -12,6 +12,7 @@ mod log;
 mod markdown;
 mod output;
 mod readonly;
+mod report;
 mod show;
 mod signals;
 mod tags;
@@ -56,6 +57,8 @@ enum Command {
     Decode(commands::decode::Args),
     /// Say why a policy selects this tag, and why not the others.
     Explain(commands::explain::Args),
+    /// Find what is wrong with policies, markers and automations, and how to mend it.
+    Check(commands::check::Args),
     /// Rewrite markers in place, offline.
     Update(commands::update::Args),
     /// One pass over the configured repositories, without a listener: for a CI job or cron.
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
             Command::Replay(args) => commands::replay::run(args, cli.output).await,
             Command::Decode(args) => commands::decode::run(args, cli.output),
             Command::Explain(args) => commands::explain::run(args, cli.output),
+            Command::Check(args) => commands::check::run(args, cli.output),
             Command::Update(args) => commands::update::run(args, cli.output),
             Command::Propose(args) => commands::propose::run(args, cli.output).await,
             Command::Sweep(args) => commands::sweep::run(args, cli.output).await,

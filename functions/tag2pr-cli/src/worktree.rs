@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use tag2pr::manifests;
+use tag2pr::findings;
 use tag2pr::problem::Problem;
 use tag2pr::seams::File;
 
@@ -63,7 +63,7 @@ impl Worktree {
             false => fs::read(entry.path()).map_err(|error| format!("cannot be read: {error}")),
         };
         match read {
-            Ok(bytes) if manifests::wanted(&path, &bytes) => self.files.push(File { path, bytes }),
+            Ok(bytes) if findings::wanted(&path, &bytes) => self.files.push(File { path, bytes }),
             Err(reason) if path.ends_with(".yaml") || path.ends_with(".yml") => {
                 self.problems.push(Problem::of(&path, reason));
             }

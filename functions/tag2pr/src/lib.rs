@@ -17,6 +17,7 @@
 pub mod config;
 pub mod delivery;
 pub mod endpoint;
+pub mod findings;
 pub mod flow;
 pub mod flux;
 pub mod image;

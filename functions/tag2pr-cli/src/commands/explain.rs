@@ -7,19 +7,20 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tag2pr::findings::{self, Checks, Finding, Severity};
 use tag2pr::image::ImageName;
 use tag2pr::ledger::Ledger;
 use tag2pr::manifests::{DeclaredPolicy, Manifests};
 use tag2pr::plan::known;
 use tag2pr::policy::{Known, Policy, Selection, Verdict};
 use tag2pr::problem::Problem;
-use tag2pr::seams::{CommitId, File, RepositoryId, Snapshot};
+use tag2pr::seams::File;
 
 use crate::output::{
     BAD, BOLD, CommandResult, DIM, During, Failure, Format, GOOD, PLAIN, TITLE, beside, json, line, styled, visible,
 };
 use crate::tags::{self, TagsFile};
-use crate::worktree;
+use crate::{report, worktree};
 
 /// Say why a policy selects this tag, and why not the others.
 #[derive(Debug, clap::Args)]
@@ -77,10 +78,6 @@ struct ExplainedTag {
     reason: String,
 }
 
-/// Findings have codes and places; the checks that make them come with `check`.
-#[derive(Serialize)]
-struct Finding {}
-
 pub fn run(args: &Args, format: Format) -> CommandResult {
     let manifests = manifests(args)?;
     let ledgers = tags::ledgers(&args.tags, Timestamp::now())?;
@@ -92,8 +89,17 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
     if wanted.is_empty() {
         return Err(nothing(args, &manifests));
     }
-    let policies: Vec<ExplainedPolicy> =
-        wanted.into_iter().map(|declared| explain(declared, &ledgers, args.all, format)).collect();
+    let checks = Checks::of(&manifests);
+    let tags = |image: &ImageName| ledgers.get(&Some(image.clone())).or_else(|| ledgers.get(&None));
+    let explain = |declared: &DeclaredPolicy| {
+        let mut explained = explain(declared, &ledgers, args.all, format);
+        explained.findings = checks.of_policy(declared, &tags);
+        if format == Format::Text {
+            report::print(&explained.findings, &manifests.files);
+        }
+        explained
+    };
+    let policies: Vec<ExplainedPolicy> = wanted.into_iter().map(explain).collect();
     let explained = Explained { policies, problems: manifests.problems };
     match format {
         Format::Json => json(&explained),
@@ -103,7 +109,10 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
             }
         }
     }
-    let failed = !explained.problems.is_empty() || explained.policies.iter().any(|policy| policy.error.is_some());
+    let bad = |policy: &ExplainedPolicy| {
+        policy.error.is_some() || policy.findings.iter().any(|finding| finding.severity != Severity::Note)
+    };
+    let failed = !explained.problems.is_empty() || explained.policies.iter().any(bad);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -120,8 +129,7 @@ fn manifests(args: &Args) -> Result<Manifests, Failure> {
             found.files
         }
     };
-    let here = RepositoryId { host: "local".to_owned(), path: String::new(), base: String::new() };
-    let mut manifests = Manifests::read(&here, Snapshot { commit: CommitId(String::new()), files });
+    let mut manifests = findings::read(files);
     manifests.problems.extend(problems);
     if args.policy.is_some() {
         manifests.judge_without_images();
