@@ -187,10 +187,17 @@ pub async fn propose(outside: Outside<'_>, now: Timestamp) -> Result<Report, Err
                 attempt += 1;
             }
             Err(error) => return Err(error),
-            Ok(_) if !prepared.waiting.is_empty() => return Err(Error::Unfinished(prepared.waiting.join("; "))),
+            Ok(done) if !prepared.waiting.is_empty() => return Err(Error::Unfinished(unfinished(&prepared, &done))),
             Ok(done) => return Ok(Report { prepared, done }),
         }
     }
+}
+
+/// What is waited for, and what was done all the same.
+fn unfinished(prepared: &Prepared, done: &[(String, Did)]) -> String {
+    let waiting = prepared.waiting.join("; ");
+    let done: Vec<String> = done.iter().map(|(name, did)| format!("{name}: {did}")).collect();
+    if done.is_empty() { waiting } else { format!("{waiting}; done meanwhile: {}", done.join("; ")) }
 }
 
 /// Reads everything and plans; nothing is written. `replayed` is evidence that is not in the store: what a replayed

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::image::{ImageName, Tag};
-use crate::ledger::Ledger;
+use crate::ledger::{Entry, Ledger, Push};
 use crate::manifests::DeclaredPolicy;
 use crate::policy::{Known, Order, Policy};
 use crate::proposal::{markdown, minute};
@@ -68,10 +68,10 @@ pub(super) fn choose<'a>(
     let tag = selection.selected.and_then(|selected| Some((selected, selected.tag.parse().ok()?)));
     let chosen = match (tag, &selection.error) {
         (Some((selected, tag)), _) => {
-            let push = ledger.get(selected.tag).and_then(|entry| entry.push.as_ref());
+            let push = ledger.get(selected.tag).and_then(Entry::brought_by);
             Ok(Chosen {
                 tag,
-                pushed_at: selected.pushed_at,
+                pushed_at: push.map(Push::at),
                 first_seen: selected.first_seen,
                 actor: push.and_then(|push| push.actor.clone()),
                 delivery: push.map(|push| push.delivery.clone()),
