@@ -35,8 +35,8 @@ pub mod spec;
 
 mod error;
 mod pattern;
+mod values;
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
@@ -48,6 +48,7 @@ pub use self::order::{Direction, Order};
 pub use self::pattern::InvalidPattern;
 pub use self::selection::{Counts, Selection, Verdict};
 pub use self::spec::{DigestReflection, FilterTags, OrderSpec, PolicyChoice, PolicyName, PolicySpec, SemverSpec};
+use self::values::Values;
 use crate::image::Digest;
 
 /// What is known of one tag.
@@ -97,26 +98,23 @@ struct Candidate<'a> {
 }
 
 impl Policy {
-    /// Selects a tag, with a verdict on every other; in linear time, without allocating for tags that are dropped.
+    /// Selects a tag, with a verdict on every other; in linear time, without allocating for each.
     pub fn select<'a>(&'a self, known: &'a [Known<'a>]) -> Selection<'a> {
-        let mut read = self.reader();
-        let values: Vec<_> = known.iter().map(|known| read(known.tag)).collect();
-
-        let mut verdicts = Vec::with_capacity(known.len());
+        let (values, mut verdicts) = Values::read(&self.exclusions, self.filter.as_ref(), known);
         let mut best: Option<Candidate<'_>> = None;
-        for (index, (known, value)) in known.iter().zip(&values).enumerate() {
-            let ranked = value.as_deref().map_err(|verdict| *verdict).and_then(|value| {
-                let rank = self.order.rank(value)?;
-                Ok(Candidate { index, known, value, rank })
-            });
-            match ranked {
-                Ok(candidate) => {
-                    verdicts.push(Verdict::Outranked);
+        for (index, (known, verdict)) in known.iter().zip(&mut verdicts).enumerate() {
+            if *verdict != Verdict::Outranked {
+                continue;
+            }
+            let value = values.get(index, known.tag);
+            match self.order.rank(value) {
+                Ok(rank) => {
+                    let candidate = Candidate { index, known, value, rank };
                     if best.is_none_or(|best| self.preference(&candidate, &best).is_gt()) {
                         best = Some(candidate);
                     }
                 }
-                Err(verdict) => verdicts.push(verdict),
+                Err(reason) => *verdict = reason,
             }
         }
         let best = best.map(|best| best.index);
@@ -127,19 +125,12 @@ impl Policy {
     ///
     /// Nothing if it would not consider one of them: excluded, dropped by the pattern, outside of the range, no number.
     pub fn compare(&self, a: &str, b: &str) -> Option<Ordering> {
-        let mut read = self.reader();
-        let (a, b) = (read(a).ok()?, read(b).ok()?);
-        Some(self.order.compare(self.order.rank(&a).ok()?, self.order.rank(&b).ok()?))
-    }
-
-    /// Reads the value of a tag, or says why the tag has none.
-    fn reader<'p>(&'p self) -> impl FnMut(&'p str) -> Result<Cow<'p, str>, Verdict> {
-        let mut values = self.filter.as_ref().map(Filter::values);
-        move |tag| match (self.exclusions.find(tag), &mut values) {
-            (Some(position), _) => Err(Verdict::Excluded(position)),
-            (None, Some(values)) => values.read(tag).ok_or(Verdict::Filtered),
-            (None, None) => Ok(Cow::Borrowed(tag)),
+        let (values, verdicts) = Values::read(&self.exclusions, self.filter.as_ref(), &[Known::tag(a), Known::tag(b)]);
+        if verdicts != [Verdict::Outranked; 2] {
+            return None;
         }
+        let (a, b) = (values.get(0, a), values.get(1, b));
+        Some(self.order.compare(self.order.rank(a).ok()?, self.order.rank(b).ok()?))
     }
 
     /// The order of all candidates, in which no two are equal; the greater one is preferred. See [Ties](self#ties).

@@ -2,7 +2,7 @@
 //!
 //! Patterns match anywhere in a tag unless they are anchored: `1.0.2` also matches `11.0.25`.
 
-use std::borrow::Cow;
+use std::ops::Range;
 
 use regex::CaptureLocations;
 
@@ -30,13 +30,13 @@ impl Exclusions {
     }
 
     /// The position of the first pattern that matches a tag.
-    pub fn find(&self, tag: &str) -> Option<usize> {
-        self.0.iter().position(|pattern| pattern.regex.is_match(tag))
+    pub fn find(&self, tag: &str) -> Option<u32> {
+        (0..).zip(&self.0).find(|(_, pattern)| pattern.is_match(tag)).map(|(position, _)| position)
     }
 
     /// A pattern as it was written.
-    pub fn pattern(&self, position: usize) -> &str {
-        self.0.get(position).map_or("", |pattern| &pattern.text)
+    pub fn pattern(&self, position: u32) -> &str {
+        self.0.get(position as usize).map_or("", |pattern| &pattern.text)
     }
 }
 
@@ -94,42 +94,47 @@ impl Filter {
         !matches!(self.value, Value::Tag)
     }
 
-    /// Prepares to read the values of tags.
-    pub(super) fn values(&self) -> Values<'_> {
-        Values { filter: self, groups: self.pattern.regex.capture_locations() }
+    /// Whether values are put together from several parts of a tag, so that they do not stand in it.
+    pub(super) fn composes(&self) -> bool {
+        matches!(self.value, Value::Template(_))
+    }
+
+    /// Prepares to read tags.
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader { filter: self, groups: self.pattern.regex.capture_locations() }
     }
 }
 
-/// Reads the values of tags, one after the other, without allocating for those that do not match.
-pub(super) struct Values<'f> {
+/// Reads tags one after the other, without allocating for each.
+pub(super) struct Reader<'f> {
     filter: &'f Filter,
     groups: CaptureLocations,
 }
 
-impl<'f> Values<'f> {
-    /// What a tag is ranked by; nothing if it does not match. A group that takes no part in the match is empty.
-    pub(super) fn read(&mut self, tag: &'f str) -> Option<Cow<'f, str>> {
-        let regex = &self.filter.pattern.regex;
+impl Reader<'_> {
+    /// Where the value of a tag stands: in the tag or, if the filter [composes](Filter::composes) it, in `composed`,
+    /// which it is added to. Nothing if the tag does not match. A group that takes no part in the match is empty.
+    pub(super) fn read(&mut self, tag: &str, composed: &mut String) -> Option<Range<usize>> {
+        let pattern = &self.filter.pattern;
         if let Value::Tag = self.filter.value {
-            return regex.is_match(tag).then_some(Cow::Borrowed(tag));
+            return pattern.is_match(tag).then_some(0..tag.len());
         }
-        regex.captures_read(&mut self.groups, tag)?;
+        pattern.regex.captures_read(&mut self.groups, tag)?;
         let part = |groups: &Groups| {
             let span = groups.iter().find_map(|group| self.groups.get(*group));
-            span.map_or("", |(start, end)| &tag[start..end])
+            span.map_or(0..0, |(start, end)| start..end)
         };
         Some(match &self.filter.value {
-            Value::Tag => Cow::Borrowed(tag),
-            Value::Group(groups) => Cow::Borrowed(part(groups)),
-            Value::Template(pieces) => Cow::Owned(
-                pieces
-                    .iter()
-                    .map(|piece| match piece {
-                        Piece::Text(text) => text,
-                        Piece::Group(groups) => part(groups),
-                    })
-                    .collect(),
-            ),
+            Value::Tag => 0..tag.len(),
+            Value::Group(groups) => part(groups),
+            Value::Template(pieces) => {
+                let start = composed.len();
+                composed.extend(pieces.iter().map(|piece| match piece {
+                    Piece::Text(text) => text,
+                    Piece::Group(groups) => &tag[part(groups)],
+                }));
+                start..composed.len()
+            }
         })
     }
 }
@@ -222,7 +227,9 @@ mod tests {
 
     fn value(pattern: &str, extract: &str, tag: &str) -> Option<String> {
         let filter = Filter::new(pattern, extract).unwrap();
-        filter.values().read(tag).map(Cow::into_owned)
+        let mut composed = String::new();
+        let span = filter.reader().read(tag, &mut composed)?;
+        Some(if filter.composes() { &composed[span] } else { &tag[span] }.to_owned())
     }
 
     #[test]

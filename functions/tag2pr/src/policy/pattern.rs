@@ -11,6 +11,8 @@
 //! [Go reads it]: https://cs.opensource.google/go/go/+/master:src/regexp/syntax/parse.go
 
 use regex::Regex;
+use regex_syntax::hir::Look;
+use regex_syntax::hir::literal::{ExtractKind, Extractor};
 
 /// A Go regular expression.
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub(super) struct Pattern {
     pub(super) regex: Regex,
     /// The names of the groups from the first on; empty for those without.
     pub(super) names: Vec<String>,
+    /// What all tags that match end in, as far as the pattern says so: `.sig`.
+    ending: Vec<u8>,
 }
 
 /// Why a text is no regular expression, or none that can be run.
@@ -61,7 +65,7 @@ impl Pattern {
         reader.read(text)?;
         match Regex::new(&reader.out) {
             Ok(regex) if regex.captures_len() == reader.names.len() + 1 => {
-                Ok(Self { text: text.to_owned(), regex, names: reader.names })
+                Ok(Self { text: text.to_owned(), regex, names: reader.names, ending: ending(&reader.out) })
             }
             Err(regex::Error::CompiledTooBig(_)) => Err(invalid("expression too large", text)),
             // Rust forgets groups that can never take part, and the others would change their numbers.
@@ -69,6 +73,21 @@ impl Pattern {
             Err(_) => Err(invalid(UNSUPPORTED, text)),
         }
     }
+
+    /// Whether a tag matches. Every tag is held against `^.*\.sig$`, so the ending is compared before the engine starts.
+    pub(super) fn is_match(&self, tag: &str) -> bool {
+        tag.as_bytes().ends_with(&self.ending) && self.regex.is_match(tag)
+    }
+}
+
+/// What ends every text that a pattern in Rust's syntax matches; empty if that is unknown or differs.
+fn ending(pattern: &str) -> Vec<u8> {
+    let Ok(hir) = regex_syntax::parse(pattern) else { return Vec::new() };
+    if !hir.properties().look_set_suffix().contains(Look::End) {
+        return Vec::new();
+    }
+    let endings = Extractor::new().kind(ExtractKind::Suffix).extract(&hir);
+    endings.longest_common_suffix().unwrap_or_default().to_vec()
 }
 
 /// Reads Go's syntax and writes Rust's.

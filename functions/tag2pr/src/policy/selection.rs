@@ -3,12 +3,12 @@
 //! The terminal, the log and the pull request all say it in these words. Values and tags come from a registry: who
 //! writes them into Markdown or HTML has to escape them.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
 use super::numerical;
 use super::semver::{NotAVersion, Version};
+use super::values::Values;
 use super::{Candidate, Direction, Known, Order, Policy, PolicyError};
 
 /// What became of one tag.
@@ -23,7 +23,7 @@ pub enum Verdict {
     /// It is a version that the range does not admit.
     OutOfRange,
     /// The `exclusionList` has a pattern that matches it, at this position.
-    Excluded(usize),
+    Excluded(u32),
     /// It is no version, or no number.
     Invalid,
 }
@@ -67,7 +67,7 @@ pub struct Selection<'a> {
     pub verdicts: Vec<Verdict>,
     policy: &'a Policy,
     known: &'a [Known<'a>],
-    values: Vec<Result<Cow<'a, str>, Verdict>>,
+    values: Values,
     winner: Option<usize>,
 }
 
@@ -76,7 +76,7 @@ impl<'a> Selection<'a> {
     pub(super) fn new(
         policy: &'a Policy,
         known: &'a [Known<'a>],
-        values: Vec<Result<Cow<'a, str>, Verdict>>,
+        values: Values,
         verdicts: Vec<Verdict>,
         best: Option<usize>,
     ) -> Self {
@@ -119,7 +119,10 @@ impl<'a> Selection<'a> {
 
     /// What a tag is ranked by: what `filterTags` extracts, or the tag. Nothing for tags that are dropped before that.
     pub fn value(&self, index: usize) -> Option<&str> {
-        self.values.get(index)?.as_deref().ok()
+        match self.verdicts.get(index)? {
+            Verdict::Filtered | Verdict::Excluded(_) => None,
+            _ => Some(self.values.get(index, self.known[index].tag)),
+        }
     }
 
     /// How many tags have which verdict.

@@ -170,3 +170,39 @@ proptest! {
         prop_assert!(!pattern.regex.is_match(&longer));
     }
 }
+
+#[test]
+fn what_all_matches_end_in_is_known_where_a_pattern_says_so() {
+    let table = [
+        (r"^.*\.sig$", ".sig"),
+        (r"-(?:rc|src)$", "rc"),
+        (r"^(?:.*\.att|.*\.sig\z)$", ""),
+        (r"(?:1\.sig|2\.sig)$", ".sig"),
+        (r"(?i)\.sig$", ""),
+        (r"(?m)\.sig$", ""),
+        (r"\.sig", ""),
+        (r"\.sig$|latest", ""),
+        (r"[0-9]+$", ""),
+        (r"\.sig(?:$)?", ""),
+        (r"-alpine(?:\.[0-9])*$", ""),
+        ("", ""),
+        (r"[^\s\S]$", ""),
+    ];
+    for (pattern, expected) in table {
+        assert_eq!(Pattern::new(pattern).unwrap().ending, expected.as_bytes(), "{pattern}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn knowing_the_ending_changes_no_answer(
+        pattern in r"\^?(\.\*|[ab]|\(|\||\)|[*?]|\(\?i\)|\(\?m\)|\n){0,6}\$?",
+        tags in prop::collection::vec("[abAB\n]{0,5}", 8),
+    ) {
+        if let Ok(pattern) = Pattern::new(&pattern) {
+            for tag in &tags {
+                prop_assert_eq!(pattern.is_match(tag), pattern.regex.is_match(tag), "{:?}", tag);
+            }
+        }
+    }
+}
