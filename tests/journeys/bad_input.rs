@@ -75,6 +75,16 @@ fn authentic_garbage_is_refused_and_kept() {
 }
 
 #[test]
+fn what_distribution_sends_and_nobody_can_read_does_not_hold_up_the_rest() {
+    let mut world = home_lab();
+    let mut garbage = world.delivery("192.168.0.40:5000/frontend:1.0", world.now);
+    garbage.body = b"{".to_vec();
+    let answer = world.post(&garbage);
+    assert_eq!(told(&answer).0, 202, "{answer}");
+    assert!(told(&answer).1["error"].is_string(), "{answer}");
+}
+
+#[test]
 fn an_image_that_no_policy_names_is_recorded_and_of_no_interest() {
     let mut world = home_lab();
     let answer = world.post(&world.delivery("192.168.0.40:5000/stranger:1.0", world.now));

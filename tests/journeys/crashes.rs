@@ -142,6 +142,7 @@ fn a_crash_while_closing_what_is_pointless() {
     breaking_everywhere(world, |world, at| {
         assert_eq!(world.pull(1).state, State::Closed, "{at}");
         assert_eq!(world.pull(1).comments.len(), 1, "{at}");
+        assert_eq!(world.holds(), [], "our own closing is nobody's decision: {at}");
     });
 }
 

@@ -219,3 +219,51 @@ fn a_protected_branch_stops_no_other_proposal() {
     assert!(!refused.is_transient() && refused.to_string().contains("hook declined"), "{refused}");
     assert_eq!(world.open().branch, "tag2pr/staging.shop");
 }
+
+#[test]
+fn a_value_without_a_tag_is_confirmed_and_closed_for_good() {
+    let mut world = home_lab();
+    let file = "flux/clusters/production/frontend/deployment.yaml";
+    world.edit(BASE, file, ":main-f9e1f0b-1707200000", "");
+    world.deliver("stories/2-frontend");
+    world.serve();
+    let open = world.open();
+    assert_eq!(open.title, "Update frontend to main-abc1234-1707300000");
+    world.forge.close_by_person(open.number);
+    world.propose();
+    world.propose();
+    assert_eq!(world.forge.open_pulls(), []);
+}
+
+#[test]
+fn a_digest_of_another_tag_is_never_kept() {
+    let mut world = home_lab();
+    let policies = "flux/clusters/production/image-automation/image-policies.yaml";
+    world.edit(
+        BASE,
+        policies,
+        "    numerical:\n      order: asc\n",
+        "    numerical: {}\n  digestReflectionPolicy: IfNotPresent\n",
+    );
+    let file = "flux/clusters/production/frontend/deployment.yaml";
+    let old = format!("@sha256:{}", "0".repeat(64));
+    world.edit(BASE, file, ":main-f9e1f0b-1707200000", &old);
+    world.deliver("stories/2-frontend");
+    world.serve();
+    let written = world.file(&world.open().branch, file);
+    assert!(!written.contains(&old), "{written}");
+    assert!(written.contains("frontend:main-abc1234-1707300000@sha256:"), "{written}");
+}
+
+#[test]
+fn two_different_policies_of_one_name_decide_nothing() {
+    let mut world = home_lab();
+    let path = "flux/clusters/production/image-automation/image-policies.yaml";
+    let other = world.file(BASE, path).replace("main-", "staging-");
+    let entry = tag2pr::testing::repository::Entry::file("flux/clusters/staging/image-policies.yaml", other);
+    world.git.push_by_somebody_else(BASE, &[entry], "Another cluster");
+    world.deliver("stories/2-frontend");
+    let said = world.serve().join("\n");
+    assert!(said.contains("declared differently in flux/clusters/production/"), "{said}");
+    assert_eq!(world.git.branches(), [BASE]);
+}

@@ -94,3 +94,21 @@ fn taking_over_follows_automations_that_flux_no_longer_does() {
     world.propose();
     assert_eq!(world.open().title, "Update frontend to main-abc1234-1707300000");
 }
+
+#[test]
+fn what_a_tag_points_at_must_be_old_enough_too() {
+    let mut world = home_lab();
+    let image = format!("{FRONTEND}:main-4444444-1707250000");
+    world.push(&format!("{image} = the first"));
+    say(&world, "policies:\n  - { name: flux-system/frontend, minimumAge: 3d }\n");
+    world.wait(4 * DAY);
+    // Pushed again, and no delivery came: only the registry knows.
+    world.build(&format!("{image} = another image"));
+    let said = world.propose().join("\n");
+    assert!(said.contains("too young: what main-4444444-1707250000 points at now was first seen"), "{said}");
+    assert_eq!(world.git.branches(), [BASE]);
+
+    world.wait(3 * DAY);
+    world.propose();
+    assert_eq!(world.open().title, "Update frontend to main-4444444-1707250000");
+}

@@ -102,9 +102,6 @@ pub struct Repository {
     /// How to get in.
     #[serde(default)]
     pub credentials: Option<Credentials>,
-    /// The secret of the host's own webhook.
-    #[serde(default)]
-    pub webhook: Option<SecretRef>,
     /// A file with the certificate authority that signed its certificate, PEM.
     #[serde(default)]
     pub ca: Option<String>,

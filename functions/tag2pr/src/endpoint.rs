@@ -16,7 +16,7 @@ use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::delivery;
+use crate::delivery::{self, Sender};
 use crate::flow::Error;
 use crate::flow::receive::{Delivery, Outside, receive};
 use crate::secret::Secret;
@@ -74,6 +74,7 @@ pub async fn answer(
                 return plain(StatusCode::METHOD_NOT_ALLOWED, &error("deliveries are sent with POST"));
             }
             let limit = outside.config.limits.body.0;
+            let sender = outside.config.sources[source].sender;
             if request.body().len() > limit {
                 return Answer::too_large(limit);
             }
@@ -82,6 +83,11 @@ pub async fn answer(
             let outcome = receive(outside, source, known, &request, now).await;
             let (status, body) = match &outcome {
                 Ok(delivery) => (StatusCode::OK, told(delivery)),
+                // Distribution sends its events in order, and again until it is content: one that cannot be read would
+                // hold up all later ones. It is stored, so nothing is lost.
+                Err(failure @ Error::Malformed(_)) if sender == Sender::Distribution => {
+                    (StatusCode::ACCEPTED, error(&failure.to_string()))
+                }
                 Err(failure) => (status(failure), error(&failure.to_string())),
             };
             Answer { response: json(status, &body), source: Some(source.to_owned()), outcome: outcome.map(Some) }

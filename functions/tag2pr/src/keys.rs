@@ -11,7 +11,6 @@
 //! repositories/<host>/<path>/<base>/holds.json              what not to propose, and why
 //! repositories/<host>/<path>/<base>/pull-requests/<n>.json  pull requests of repositories without a forge
 //! inbox/<repository>/<id>.json                              pokes for a local worker
-//! leases/<repository>.json                                  who works on a repository
 //! ```
 //!
 //! Every segment that comes from outside is percent-encoded, `/` included, and cut to a safe length with a hash, so
@@ -135,11 +134,6 @@ impl Key {
     /// The pokes of one repository.
     pub fn pokes(repository: &RepositoryId) -> Self {
         Self(format!("inbox/{}/", segment(&repository.to_string())))
-    }
-
-    /// Who works on a repository.
-    pub fn lease(repository: &RepositoryId) -> Self {
-        Self(format!("leases/{}.json", segment(&repository.to_string())))
     }
 }
 

@@ -79,6 +79,15 @@ pub enum News {
         /// The id of the recorded delivery.
         delivery: String,
     },
+    /// A registry said what a tag points at, which no delivery had.
+    Confirmed {
+        /// The tag.
+        tag: Tag,
+        /// What it points at.
+        digest: Digest,
+        /// When the registry was asked.
+        at: Timestamp,
+    },
     /// The registry's complete listing brought these tags, which were not known before.
     Listed {
         /// The tags, without those that were known already.
@@ -106,6 +115,8 @@ impl News {
             },
             Self::Deleted { tag, digest, at, .. } => format!("delete {tag:?} {digest:?} {at}"),
             Self::Listed { tags, at } => format!("listed {at} {tags:?}"),
+            // The first to ask writes it; whoever asks later learns nothing new.
+            Self::Confirmed { tag, digest, .. } => format!("confirmed {tag} {digest}"),
         };
         let hash = digest(&SHA256, identity.as_bytes());
         hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
@@ -113,14 +124,15 @@ impl News {
 }
 
 /// What is known of one tag.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// The newest push; none if the tag is known from listings only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push: Option<Push>,
-    /// When this tag was first heard of, by our clock.
-    pub first_seen: Timestamp,
+    /// When this tag was first heard of, by our clock; none if all that was heard is that it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<Timestamp>,
     /// How each digest that this tag ever had was first heard of.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub digests: BTreeMap<Digest, First>,
@@ -139,15 +151,12 @@ pub struct First {
     /// When, by our clock.
     pub seen: Timestamp,
     /// The first push of it. Registries report a push of what was there already as a push like any other; it must not
-    /// make another commit.
-    pub push: Push,
+    /// make another commit. None if only a registry told us of the digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<Push>,
 }
 
 impl Entry {
-    fn new(first_seen: Timestamp) -> Self {
-        Self { push: None, first_seen, digests: BTreeMap::new(), listed: None, deleted: None }
-    }
-
     /// What the tag points at, as far as anybody said.
     pub fn digest(&self) -> Option<&Digest> {
         self.push.as_ref()?.digest.as_ref()
@@ -162,7 +171,7 @@ impl Entry {
 
     /// The push that brought what the tag points at, however often it was pushed since.
     pub fn brought_by(&self) -> Option<&Push> {
-        self.first().map(|first| &first.push).or(self.push.as_ref())
+        self.first().and_then(|first| first.push.as_ref()).or(self.push.as_ref())
     }
 
     fn first(&self) -> Option<&First> {
@@ -170,8 +179,8 @@ impl Entry {
     }
 
     /// When what it points at now was first heard of, by our clock: what minimum age counts from.
-    pub fn first_seen(&self) -> Timestamp {
-        self.first().map_or(self.first_seen, |first| first.seen)
+    pub fn first_seen(&self) -> Option<Timestamp> {
+        self.first().map(|first| first.seen).or(self.first_seen)
     }
 }
 
@@ -191,15 +200,15 @@ impl Ledger {
     pub fn merge(&mut self, news: &News) {
         match news {
             News::Pushed(push) => {
-                let entry = self.entry(&push.tag, push.received_at);
+                let entry = self.seen(&push.tag, push.received_at);
                 if let Some(digest) = &push.digest {
                     let first = entry
                         .digests
                         .entry(digest.clone())
-                        .or_insert_with(|| First { seen: push.received_at, push: push.clone() });
+                        .or_insert_with(|| First { seen: push.received_at, push: None });
                     first.seen = push.received_at.min(first.seen);
-                    if push.rank().cmp(&first.push.rank()) == Ordering::Less {
-                        first.push = push.clone();
+                    if first.push.as_ref().is_none_or(|known| push.rank().cmp(&known.rank()) == Ordering::Less) {
+                        first.push = Some(push.clone());
                     }
                 }
                 if entry.push.as_ref().is_none_or(|known| known.rank().cmp(&push.rank()) == Ordering::Less) {
@@ -208,7 +217,7 @@ impl Ledger {
             }
             News::Deleted { tag, digest, at, .. } => {
                 if let Some(tag) = tag {
-                    let entry = self.entry(tag, *at);
+                    let entry = self.entry(tag);
                     entry.deleted = entry.deleted.max(Some(*at));
                 } else if let Some(digest) = digest {
                     let last = self.deleted_digests.entry(digest.clone()).or_insert(*at);
@@ -218,19 +227,29 @@ impl Ledger {
             News::Listed { tags, at } => {
                 self.listed = self.listed.max(Some(*at));
                 for tag in tags {
-                    let entry = self.entry(tag, *at);
+                    let entry = self.seen(tag, *at);
                     entry.listed = entry.listed.max(Some(*at));
                 }
+            }
+            News::Confirmed { tag, digest, at } => {
+                let entry = self.entry(tag);
+                let first = entry.digests.entry(digest.clone()).or_insert(First { seen: *at, push: None });
+                first.seen = first.seen.min(*at);
             }
         }
     }
 
-    fn entry(&mut self, tag: &Tag, seen: Timestamp) -> &mut Entry {
+    fn entry(&mut self, tag: &Tag) -> &mut Entry {
         if !self.tags.contains_key(tag) {
-            self.tags.insert(tag.clone(), Entry::new(seen));
+            self.tags.insert(tag.clone(), Entry::default());
         }
-        let entry = self.tags.get_mut(tag).expect("just inserted");
-        entry.first_seen = entry.first_seen.min(seen);
+        self.tags.get_mut(tag).expect("just inserted")
+    }
+
+    /// The entry of a tag that was heard of as being there.
+    fn seen(&mut self, tag: &Tag, at: Timestamp) -> &mut Entry {
+        let entry = self.entry(tag);
+        entry.first_seen = Some(entry.first_seen.map_or(at, |first| first.min(at)));
         entry
     }
 
@@ -302,7 +321,7 @@ mod tests {
         let ledger = fold(&news);
         let entry = ledger.get("main").unwrap();
         assert_eq!(entry.digest(), Some(&digest_of('a')));
-        assert_eq!(entry.first_seen(), at(1), "the digest is as old as when it was first heard of");
+        assert_eq!(entry.first_seen(), Some(at(1)), "the digest is as old as when it was first heard of");
         assert_ne!(news[0].id(), news[2].id());
     }
 
@@ -333,7 +352,7 @@ mod tests {
     #[test]
     fn a_publisher_cannot_make_an_image_look_older_than_we_have_known_it() {
         let ledger = fold(&[push("1.0", 'a', Some(-99_999), 7)]);
-        assert_eq!(ledger.get("1.0").unwrap().first_seen(), at(7));
+        assert_eq!(ledger.get("1.0").unwrap().first_seen(), Some(at(7)));
     }
 
     #[test]
@@ -350,8 +369,10 @@ mod tests {
                 .prop_map(|(tag, letter, pushed, received)| push(tag, letter, pushed, received)),
             1 => (tag.clone(), 0..6i64).prop_map(|(tag, time)| News::Deleted {
                 tag: Some(tag.parse().unwrap()), digest: None, at: at(time), delivery: "d".into() }),
-            1 => (letter, 0..6i64).prop_map(|(letter, time)| News::Deleted {
+            1 => (letter.clone(), 0..6i64).prop_map(|(letter, time)| News::Deleted {
                 tag: None, digest: Some(digest_of(letter)), at: at(time), delivery: "d".into() }),
+            1 => (tag.clone(), letter.clone(), 0..6i64).prop_map(|(tag, letter, time)| News::Confirmed {
+                tag: tag.parse().unwrap(), digest: digest_of(letter), at: at(time) }),
             1 => (tag, 0..6i64).prop_map(|(tag, time)| News::Listed { tags: vec![tag.parse().unwrap()], at: at(time) }),
         ]
     }

@@ -8,7 +8,7 @@ mod choice;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::choice::known;
@@ -90,6 +90,8 @@ pub enum Outcome {
     Held(String),
     /// The registry does not have the tag.
     Gone(String),
+    /// What the tag points at has not been known for long enough.
+    TooYoung(String),
     /// The registry did not confirm the tag.
     NotConfirmed(String),
     /// The registry did not answer; it will be asked again.
@@ -100,7 +102,7 @@ impl Outcome {
     /// Whether it is unknown what shall stand in Git: what is proposed already then stays as it is.
     pub fn is_undecided(&self) -> bool {
         match self {
-            Self::NothingSelected(_) | Self::NotConfirmed(_) | Self::Waiting(_) => true,
+            Self::NothingSelected(_) | Self::NotConfirmed(_) | Self::Waiting(_) | Self::TooYoung(_) => true,
             Self::Changes
             | Self::UpToDate
             | Self::NoMarker
@@ -123,6 +125,7 @@ impl fmt::Display for Outcome {
             }
             Self::Held(reason) => write!(f, "held: {reason}"),
             Self::Gone(reason) => write!(f, "gone: {reason}"),
+            Self::TooYoung(reason) => write!(f, "too young: {reason}"),
             Self::NotConfirmed(reason) => write!(f, "not confirmed: {reason}"),
             Self::Waiting(reason) => write!(f, "waiting: {reason}"),
         }
@@ -224,6 +227,8 @@ pub fn plan(evidence: &Evidence<'_>) -> Plan {
 struct InGit {
     marked: bool,
     tags: BTreeSet<String>,
+    /// A value that should name a tag and names none, or digests that nobody says the tag of.
+    tag_missing: bool,
     digests: BTreeSet<String>,
     /// A value that should hold a digest and holds none.
     digest_missing: bool,
@@ -293,6 +298,7 @@ impl<'a> Draft<'a> {
                 Part::Reference => {
                     let reference: Option<ImageRef> = marker.value.parse().ok();
                     in_git.digest_missing |= reference.as_ref().is_none_or(|reference| reference.digest.is_none());
+                    in_git.tag_missing |= reference.as_ref().is_none_or(|reference| reference.tag.is_none());
                     if let Some(reference) = reference {
                         in_git.tags.extend(reference.tag.map(|tag| tag.to_string()));
                         in_git.digests.extend(reference.digest.map(|digest| digest.to_string()));
@@ -307,6 +313,7 @@ impl<'a> Draft<'a> {
                 Part::Name => {}
             }
         }
+        in_git.tag_missing |= in_git.tags.is_empty() && (in_git.digest_missing || !in_git.digests.is_empty());
         in_git
     }
 
@@ -334,7 +341,7 @@ impl<'a> Draft<'a> {
         if let Some(higher) = in_git.tags.iter().find(|there| policy.compare(there, tag).is_some_and(|o| o.is_gt())) {
             return (Outcome::Backwards { in_git: higher.clone() }, None);
         }
-        let same_tag = in_git.tags.iter().all(|there| there == tag);
+        let same_tag = !in_git.tag_missing && in_git.tags.iter().all(|there| there == tag);
         let settled = match policy.digest {
             DigestReflection::Never => same_tag && in_git.digests.is_empty(),
             DigestReflection::IfNotPresent => same_tag && !in_git.digest_missing && in_git.digests.len() == 1,
@@ -373,6 +380,11 @@ impl<'a> Draft<'a> {
         if let Some(hold) = held {
             return (Outcome::Held(hold.reason.clone()), None);
         }
+        if let (Some(age), Some(digest)) = (declared.minimum_age, digest)
+            && let Some(until) = self.too_young(image, &chosen.tag, digest, age)
+        {
+            return (Outcome::TooYoung(until), None);
+        }
         match (policy.digest, digest) {
             (DigestReflection::Never, _) => (Outcome::UpToDate, Some(new(None))),
             (_, Some(digest)) => (Outcome::UpToDate, Some(new(Some(digest.to_string())))),
@@ -383,6 +395,19 @@ impl<'a> Draft<'a> {
                 )),
                 None,
             ),
+        }
+    }
+
+    /// What a tag points at may be younger than the tag: until when, if it is too young.
+    fn too_young(&self, image: &ImageName, tag: &Tag, digest: &Digest, age: SignedDuration) -> Option<String> {
+        let entry = self.evidence.ledgers.get(image).and_then(|ledger| ledger.get(tag.as_str()));
+        match entry.and_then(|entry| entry.digests.get(digest)) {
+            Some(first) if self.evidence.now.duration_since(first.seen) >= age => None,
+            Some(first) => Some(format!(
+                "what {tag} points at now was first seen {}, and the policy wants an age that it has not reached",
+                crate::proposal::minute(first.seen)
+            )),
+            None => Some(format!("since when {tag} points at what it does now is not known yet")),
         }
     }
 

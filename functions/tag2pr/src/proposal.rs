@@ -136,6 +136,9 @@ pub struct Parts {
     pub otherwise_at: Timestamp,
 }
 
+/// So many changes are listed in a body: forges refuse long ones (GitHub: 65,536 characters).
+const CHANGES: usize = 100;
+
 /// Writes the pull request; `None` if nothing changes.
 pub fn compose(mut parts: Parts) -> Option<Proposal> {
     if parts.changes.is_empty() {
@@ -230,7 +233,7 @@ fn body(parts: &Parts) -> String {
         }
     }
     text.push_str("\n### What changes\n\n");
-    for change in &parts.changes {
+    for change in parts.changes.iter().take(CHANGES) {
         let (old, new) = change.shown();
         let object = change.object.as_ref().filter(|object| !object.kind.is_empty()).map_or(String::new(), |object| {
             let name = [object.namespace.as_str(), object.name.as_str()];
@@ -239,6 +242,9 @@ fn body(parts: &Parts) -> String {
         });
         let place = code(&format!("{}:{}", change.file, change.line));
         let _ = writeln!(text, "- {place}{object}: {} → {}", code(&old), code(&new));
+    }
+    if parts.changes.len() > CHANGES {
+        let _ = writeln!(text, "- and {} more, in the diff", parts.changes.len() - CHANGES);
     }
     let _ = write!(
         text,

@@ -9,6 +9,12 @@ use crate::store::{self, Stored, Updated};
 /// So many pushes are read one by one before somebody folds them into the snapshot.
 const FOLD_AT: usize = 32;
 
+/// So many are folded at once: an image that nobody followed may have gathered more than one call can read.
+const PORTION: usize = 500;
+
+/// How often somebody else may fold what is being read before that is too often.
+const ATTEMPTS: u32 = 12;
+
 impl Stored for News {
     const FORMAT: u32 = 1;
 }
@@ -27,33 +33,43 @@ pub async fn record(objects: &dyn Objects, image: &ImageName, news: &News, write
 /// The pushes are listed before the snapshot is read: what another reader folds in between is then in the snapshot. A
 /// listed push that is gone when it is read was folded meanwhile, so everything is read again.
 pub async fn read(objects: &dyn Objects, image: &ImageName, writer: &str) -> Result<Ledger, StoreError> {
+    let mut attempt = 0;
     'again: loop {
         let keys = objects.list(&Key::pushes(image)).await?;
-        let mut ledger =
-            store::load::<Ledger>(objects, &Key::ledger(image)).await?.map(|loaded| loaded.value).unwrap_or_default();
-        let mut gathered = Vec::with_capacity(keys.len());
-        for key in &keys {
+        let snapshot = store::load::<Ledger>(objects, &Key::ledger(image)).await?;
+        let mut ledger = snapshot.map(|loaded| loaded.value).unwrap_or_default();
+        let portion = &keys[..keys.len().min(PORTION)];
+        let mut gathered = Vec::with_capacity(portion.len());
+        for key in portion {
             match store::load::<News>(objects, key).await? {
                 Some(loaded) => gathered.push(loaded.value),
-                None => continue 'again,
+                None if attempt >= ATTEMPTS => return Err(StoreError::Conflict(key.clone())),
+                None => {
+                    objects.pause(attempt).await;
+                    attempt += 1;
+                    continue 'again;
+                }
             }
         }
         gathered.iter().for_each(|news| ledger.merge(news));
-        if keys.len() >= FOLD_AT {
-            fold(objects, image, &keys, &gathered, writer).await?;
+        let folded = keys.len() >= FOLD_AT && fold(objects, image, portion, &gathered, writer).await?;
+        if portion.len() == keys.len() {
+            return Ok(ledger);
         }
-        return Ok(ledger);
+        if !folded {
+            return Err(StoreError::Conflict(Key::ledger(image)));
+        }
     }
 }
 
-/// Folds pushes into the snapshot, and removes them only when the snapshot that holds them is durable.
+/// Folds pushes into the snapshot (`false`: somebody else does), and removes them only when the snapshot that holds them is durable.
 async fn fold(
     objects: &dyn Objects,
     image: &ImageName,
     keys: &[Key],
     gathered: &[News],
     writer: &str,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let folded = store::update::<Ledger>(objects, &Key::ledger(image), writer, |snapshot| {
         let before = snapshot.unwrap_or_default();
         let mut after = before.clone();
@@ -66,10 +82,10 @@ async fn fold(
             for key in keys {
                 objects.delete(key).await?;
             }
-            Ok(())
+            Ok(true)
         }
         // Somebody else folds: the pushes are still there, and still count.
-        Err(StoreError::Conflict(_)) => Ok(()),
+        Err(StoreError::Conflict(_)) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -245,6 +245,13 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         if let Answer::NoAnswer { reason, later: true } = &answer {
             waiting.push(reason.clone());
         }
+        if let (Answer::Digest(digest), Some(ledger)) = (&answer, ledgers.get_mut(&image))
+            && ledger.get(tag.as_str()).is_some_and(|entry| !entry.digests.contains_key(digest))
+        {
+            let news = News::Confirmed { tag: tag.clone(), digest: digest.clone(), at: now };
+            ledger.merge(&news);
+            listings.push((image.clone(), news));
+        }
         answers.insert((image, tag), answer);
     }
     draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
@@ -286,7 +293,7 @@ async fn ask_forge(outside: Outside<'_>, now: Timestamp) -> Result<(BTreeMap<Str
         let Some(loaded) = store::load::<Proposed>(outside.objects, &key).await? else { continue };
         let before = loaded.value;
         let mut known = Known { proposed: before.clone(), before, open: None, duplicates: Vec::new() };
-        if known.proposed.fate == Fate::Open {
+        if matches!(known.proposed.fate, Fate::Open | Fate::Settling) {
             let found = outside.host.find(&known.proposed.branch, &outside.repository.base).await?;
             let (mut open, ended): (Vec<_>, Vec<_>) = found.into_iter().partition(|pull| pull.state == State::Open);
             open.sort_by_key(|pull| pull.number);

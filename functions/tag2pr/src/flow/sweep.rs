@@ -11,7 +11,7 @@ use super::{Error, ledgers};
 use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::ledger::News;
-use crate::seams::{Objects, Poke, Pokes, Registry, RepositoryId};
+use crate::seams::{Objects, Poke, Pokes, Registry, RepositoryId, StoreError};
 use crate::store;
 
 /// What `sweep` needs of the world outside.
@@ -59,7 +59,7 @@ impl Report {
 ///
 /// # Errors
 ///
-/// Those of the store. A registry that fails is in the report, and stops no other.
+/// Those of the store and the queue. What fails for one image is in the report, and stops no other.
 pub async fn sweep(outside: Outside<'_>, now: Timestamp) -> Result<Report, Error> {
     let mut report = Report::default();
     let mut images = BTreeSet::new();
@@ -72,15 +72,10 @@ pub async fn sweep(outside: Outside<'_>, now: Timestamp) -> Result<Report, Error
     for image in images.into_iter().filter(|image| !outside.unasked.contains(image.registry())) {
         match outside.registry.tags(&image).await {
             Err(error) => report.failed.push((image, error.to_string())),
-            Ok(tags) => {
-                let ledger = ledgers::read(outside.objects, &image, outside.writer).await?;
-                let news = News::listed(tags, &ledger, now);
-                let News::Listed { tags: missed, .. } = &news else { continue };
-                if !missed.is_empty() || ledger.listed().is_none() {
-                    ledgers::record(outside.objects, &image, &news, outside.writer).await?;
-                }
-                report.missed.push((image, missed.clone()));
-            }
+            Ok(tags) => match take_note(outside, &image, tags, now).await {
+                Ok(missed) => report.missed.push((image, missed)),
+                Err(error) => report.failed.push((image, error.to_string())),
+            },
         }
     }
     for repository in outside.repositories {
@@ -89,4 +84,20 @@ pub async fn sweep(outside: Outside<'_>, now: Timestamp) -> Result<Report, Error
         report.poked.push(repository.clone());
     }
     Ok(report)
+}
+
+/// Records what a listing brought; the tags that no delivery had.
+async fn take_note(
+    outside: Outside<'_>,
+    image: &ImageName,
+    tags: Vec<Tag>,
+    now: Timestamp,
+) -> Result<Vec<Tag>, StoreError> {
+    let ledger = ledgers::read(outside.objects, image, outside.writer).await?;
+    let news = News::listed(tags, &ledger, now);
+    let News::Listed { tags: missed, .. } = &news else { return Ok(Vec::new()) };
+    if !missed.is_empty() || ledger.listed().is_none() {
+        ledgers::record(outside.objects, image, &news, outside.writer).await?;
+    }
+    Ok(missed.clone())
 }

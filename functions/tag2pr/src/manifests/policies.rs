@@ -16,22 +16,39 @@ pub(super) fn declare(found: &Found, settings: Result<&RepositorySettings, &Stri
         own.extend(settings.policies.iter().map(|policy| (&policy.name.0, policy)));
     }
     let mut declared: Vec<DeclaredPolicy> = Vec::new();
+    let mut specs: BTreeMap<PolicyName, (Option<PolicySpec>, usize)> = BTreeMap::new();
     for policy in &found.policies {
         let namespace = policy.object.namespace.clone().unwrap_or_default();
         let name = PolicyName { namespace, name: policy.object.name.clone() };
-        let overlay = own.remove(&name);
+        let overlay = own.get(&name).copied();
         let spec = match settings {
-            Ok(_) => spec_of(policy, &name, &found.repositories),
+            Ok(_) => spec_of(policy, &name, &found.repositories).map(|spec| overlaid(spec, overlay)),
             Err(reason) => Err(reason.clone()),
         };
+        // A cluster's copy of a policy is fine; two policies of one name would decide for each other's markers.
+        match specs.get(&name) {
+            Some((first, _)) if *first == spec.as_ref().ok().cloned() => continue,
+            Some((_, at)) => {
+                let first = &mut declared[*at];
+                first.policy = Err(format!(
+                    "declared differently in {} and in {}: give one of them another name or namespace",
+                    first.place, policy.object.place
+                ));
+                continue;
+            }
+            None => {
+                specs.insert(name.clone(), (spec.as_ref().ok().cloned(), declared.len()));
+            }
+        }
         declared.push(DeclaredPolicy {
-            policy: spec.map(|spec| overlaid(spec, overlay)).and_then(|spec| checked(&spec)),
+            policy: spec.and_then(|spec| checked(&spec)),
             place: policy.object.place.clone(),
             labels: policy.object.labels.clone(),
             minimum_age: overlay.and_then(|overlay| overlay.minimum_age).map(|age| age.0),
             name,
         });
     }
+    own.retain(|name, _| !specs.contains_key(name));
     for (name, policy) in own {
         let spec = PolicySpec { name: name.clone(), ..PolicySpec::default() };
         declared.push(DeclaredPolicy {

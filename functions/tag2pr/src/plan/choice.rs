@@ -156,7 +156,7 @@ pub fn known(ledger: &Ledger) -> Vec<Known<'_>> {
             tag: tag.as_str(),
             digest: entry.digest(),
             pushed_at: entry.pushed_at(),
-            first_seen: Some(entry.first_seen()),
+            first_seen: entry.first_seen(),
         })
         .collect()
 }

@@ -79,20 +79,27 @@ async fn settle(
             let _ = write!(comment, "\n- {}: {outcome}", markdown::code(&value.policy.to_string()));
         }
     }
+    // Before the forge is told, so that a worker who dies in between does not take our own closing for a person's.
+    let settling = Proposed { fate: Fate::Settling, at: now, ..known.proposed.clone() };
+    if !replace(outside, known, &settling).await? {
+        return Ok(Did::LeftAlone("another worker is looking at it".to_owned()));
+    }
     outside.host.close(pull.number, &comment).await?;
-    let settled = Proposed { fate: Fate::Settled, at: now, ..known.proposed.clone() };
-    replace(outside, known, &settled).await?;
+    store::update::<Proposed>(outside.objects, &Key::proposal(outside.repository, name), outside.writer, |was| {
+        was.filter(|was| was.fate == Fate::Settling).map(|was| Proposed { fate: Fate::Settled, ..was })
+    })
+    .await?;
     Ok(Did::Settled(pull.clone()))
 }
 
-/// Writes down what became of a proposal, unless another worker wrote meanwhile: then it is looked at again.
-async fn replace(outside: Outside<'_>, known: &Known, proposed: &Proposed) -> Result<(), StoreError> {
+/// Writes down what became of a proposal, unless another worker wrote meanwhile (`false`): then it is looked at again.
+async fn replace(outside: Outside<'_>, known: &Known, proposed: &Proposed) -> Result<bool, StoreError> {
     let key = Key::proposal(outside.repository, &proposed.name);
     store::update::<Proposed>(outside.objects, &key, outside.writer, |was| {
         (was.as_ref() == Some(&known.before)).then(|| proposed.clone())
     })
     .await
-    .map(|_| ())
+    .map(|updated| matches!(updated, store::Updated::Written(_)))
 }
 
 /// Records first listings and tells `receive` and `sweep` which images this repository follows; whether it follows any
@@ -178,12 +185,13 @@ async fn propose_one(
         })
         .await?;
     let mut pushed = false;
-    if ours.first() != Some(&commit) || open.is_none_or(|pull| pull.head != commit) {
+    let is_settling = known.is_some_and(|known| known.proposed.fate == Fate::Settling);
+    if is_settling || ours.first() != Some(&commit) || open.is_none_or(|pull| pull.head != commit) {
         let head = outside.git.head(&proposal.branch).await?;
         if let Some(head) = head.as_ref().filter(|head| **head != commit && !ours.contains(head)) {
             return left_alone_or_again(outside, proposal, head).await;
         }
-        remember(outside, proposal, &commit, open, now).await?;
+        remember(outside, proposal, &commit, head.as_ref(), open, now).await?;
         if head.as_ref() != Some(&commit) {
             outside.git.push(&proposal.branch, &commit, head.as_ref()).await?;
             pushed = true;
@@ -238,6 +246,7 @@ async fn remember(
     outside: Outside<'_>,
     proposal: &Proposal,
     commit: &CommitId,
+    head: Option<&CommitId>,
     open: Option<&PullRequest>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -248,6 +257,8 @@ async fn remember(
         commits.retain(|id| id != commit);
         commits.insert(0, commit.clone());
         commits.truncate(COMMITS);
+        // Where the branch stands is ours however many pushes have failed since.
+        commits.extend(head.filter(|head| !commits.contains(head)).cloned());
         // Another worker may have opened it since the forge was asked.
         let opened = before.filter(|was| was.fate == Fate::Open);
         Some(Proposed {

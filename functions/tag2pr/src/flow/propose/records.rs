@@ -74,15 +74,27 @@ impl Proposed {
     pub(super) fn end(&mut self, pull: &PullRequest, now: Timestamp) -> Vec<Hold> {
         self.claim = None;
         self.at = now;
+        // What ended is what its head says: the newest values may not have got there, or somebody added to them.
+        let is_known = self.commits.first() == Some(&pull.head);
         if pull.state == State::Merged {
             self.fate = Fate::Merged;
+            if !is_known {
+                return Vec::new();
+            }
             let merged = self.values.iter().map(|value| Merged { value: value.clone(), url: pull.url.clone() });
             let merged: Vec<Merged> = merged.collect();
             self.merged.retain(|old| merged.iter().all(|new| new.value.policy != old.value.policy));
             self.merged.extend(merged);
             return Vec::new();
         }
+        if self.fate == Fate::Settling {
+            self.fate = Fate::Settled;
+            return Vec::new();
+        }
         self.fate = Fate::Closed;
+        if !is_known {
+            return Vec::new();
+        }
         let reason = format!("pull request {} was closed without merging", pull.url);
         self.values.iter().map(|value| hold(&self.name, value, &reason, now)).collect()
     }
@@ -126,6 +138,8 @@ pub enum Fate {
     Merged,
     /// A person closed it.
     Closed,
+    /// We are closing it: the base branch has its values some other way.
+    Settling,
     /// The base branch has its values some other way; it was closed by us.
     Settled,
 }
