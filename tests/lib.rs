@@ -12,6 +12,7 @@ mod journeys {
     mod purity;
     mod registries;
     mod repetition;
+    mod settings;
     mod stories;
     mod wire;
     mod workers;

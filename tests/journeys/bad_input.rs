@@ -78,7 +78,7 @@ fn authentic_garbage_is_refused_and_kept() {
 fn an_image_that_no_policy_names_is_recorded_and_of_no_interest() {
     let mut world = home_lab();
     let answer = world.post(&world.delivery("192.168.0.40:5000/stranger:1.0", world.now));
-    insta::assert_snapshot!(answer, @"200 distribution: recorded push of 192.168.0.40:5000/stranger:1.0 (of no interest: no policy names the image)");
+    insta::assert_snapshot!(answer, @"200 distribution: recorded push of 192.168.0.40:5000/stranger:1.0 (of no interest: no repository is known to follow it)");
     assert_eq!((told(&answer).0, told(&answer).1["poked"].as_u64()), (200, Some(0)));
     assert_eq!(world.outbox.take(), []);
     assert_eq!(world.tags("192.168.0.40:5000/stranger"), ["1.0"], "should a policy name it one day");

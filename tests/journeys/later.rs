@@ -33,7 +33,6 @@ fn help_at(findings: &[Value], file: &str, lines: std::ops::RangeInclusive<u64>)
 }
 
 #[test]
-#[ignore = "needs `check`: findings on policies"]
 fn check_says_that_desc_selects_the_oldest() {
     let findings = findings("1-dated-tags", "tests/stories/1-dated-tags/tags.txt");
     let help = help_at(&findings, "image-policy.yaml", 11..=13);
@@ -41,7 +40,6 @@ fn check_says_that_desc_selects_the_oldest() {
 }
 
 #[test]
-#[ignore = "needs `check`: findings on policies"]
 fn check_says_that_the_order_is_by_commit_hash() {
     let tags = std::env::temp_dir().join(format!("home-lab-tags-{}", std::process::id()));
     std::fs::write(&tags, "main-f9e1f0b-1707200000\nmain-abc1234-1707300000\nmain-0e4d5f6-1707303600\n").unwrap();

@@ -108,3 +108,16 @@ fn a_tag_that_goes_from_a_to_b_and_back_to_a_is_three_pushes() {
     }
     assert_eq!(world.forge.pulls().len(), 1);
 }
+
+#[test]
+fn pushing_the_same_image_again_leaves_the_pull_request_as_it_is() {
+    let mut world = home_lab();
+    world.push(&format!("{FRONTEND}:main-3333333-1707400000 = the same"));
+    world.serve();
+    let (before, open) = (world.head(PROPOSAL), world.open());
+    world.wait(3600);
+    world.push(&format!("{FRONTEND}:main-3333333-1707400000 = the same"));
+    world.serve();
+    assert_eq!(world.head(PROPOSAL), before);
+    assert_eq!(world.open(), open);
+}

@@ -7,11 +7,11 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::json;
 use tag2pr::endpoint;
 use tag2pr_connect::Receiver;
-use tag2pr_lambda::{function_url, log};
+use tag2pr_lambda::{cannot_start, function_url, log};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let receiver = &Receiver::from_environment().await?;
+    let receiver = &Receiver::from_environment().await.unwrap_or_else(|error| cannot_start(&error));
     run(service_fn(async |event: LambdaEvent<LambdaFunctionUrlRequest>| {
         let writer = format!("receive/{}", event.context.request_id);
         let answer = match function_url::request(event.payload) {

@@ -1,5 +1,6 @@
 //! One module for each command: its arguments, and what it prints.
 
+pub mod check;
 pub mod decode;
 pub mod demo;
 pub mod explain;

@@ -2,28 +2,30 @@
 //!
 //! The inbox is the store, so a killed process continues where it was.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
 use jiff::Timestamp;
 use tag2pr::endpoint::Answer;
 use tag2pr::flow::{Error, propose, sweep};
-use tag2pr::keys::Key;
 use tag2pr::seams::RepositoryId;
 use tag2pr_connect::{ConnectError, Deployment, Receiver, Settings};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::inbox::{self, writer};
 
 /// What happens behind the listener, for whoever shows it.
 #[derive(Debug)]
@@ -40,26 +42,28 @@ pub enum Happened {
 pub struct Listener {
     /// Where it listens.
     pub address: SocketAddr,
-    /// What happens.
-    pub happened: mpsc::UnboundedReceiver<Happened>,
+    /// What happens. Workers wait for whoever takes it out; answers do not, and are not shown while it is full.
+    pub happened: mpsc::Receiver<Happened>,
+    stop: watch::Sender<bool>,
 }
 
-/// How often a repository is looked at again after a failure, at first and at most.
-const RETRY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(300));
+/// How long after a failure a repository is looked at again, at first and at most.
+const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+
+/// How often the inbox is looked into unasked: another process may have put a poke there.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// How often registries are listed.
 const SWEEP: Duration = Duration::from_secs(15 * 60);
 
-/// A header must be complete within this time: slow senders must not hold connections for ever.
-const HEADERS: Duration = Duration::from_secs(10);
+/// Headers, and then the body, must be complete within this time: slow senders must not hold connections for ever.
+const SLOWEST: Duration = Duration::from_secs(10);
 
-static CALLS: AtomicU64 = AtomicU64::new(0);
+/// How long what is under way may take to end when the listener stops.
+const GRACE: Duration = Duration::from_secs(5);
 
-/// A name for one call, for what it writes: unlike every other call's.
-pub fn writer(function: &str) -> String {
-    let call = CALLS.fetch_add(1, Ordering::Relaxed);
-    format!("{function}/{}-{}-{call}", Timestamp::now().as_millisecond(), std::process::id())
-}
+/// So much may have happened that nobody looked at yet.
+const UNSEEN: usize = 128;
 
 /// Starts to listen and to work. Every repository is looked at once at the start.
 ///
@@ -67,130 +71,189 @@ pub fn writer(function: &str) -> String {
 ///
 /// When a secret, an address or the port cannot be used.
 pub async fn start(settings: &Settings, listen: &str) -> Result<Listener, ConnectError> {
-    let receiver = Arc::new(Receiver::connect(settings)?);
+    let receiver = Receiver::connect(settings)?;
     let deployment = Arc::new(Deployment::connect(settings)?);
     let unusable = |reason: String| ConnectError::Unusable { file: settings.file.clone(), reason };
-    let socket =
-        TcpListener::bind(listen).await.map_err(|error| unusable(format!("cannot listen on {listen}: {error}")))?;
+    let cannot_listen = |error| {
+        unusable(format!("cannot listen on {listen}: {error}; choose another with `listen:` or --listen HOST:PORT"))
+    };
+    let socket = TcpListener::bind(listen).await.map_err(cannot_listen)?;
     let address = socket.local_addr().map_err(|error| unusable(error.to_string()))?;
-    let (tell, happened) = mpsc::unbounded_channel();
-    let poked = Arc::new(Notify::new());
-    for repository in deployment.repositories() {
-        tokio::spawn(work(Arc::clone(&deployment), repository.id.clone(), Arc::clone(&poked), tell.clone()));
+    let (tell, happened) = mpsc::channel(UNSEEN);
+    let (stop, stopping) = watch::channel(false);
+
+    // By name: a repository that is configured twice has one worker.
+    let names = deployment.repositories().iter().map(|repository| repository.id.clone());
+    let pokers: BTreeMap<RepositoryId, Arc<Notify>> = names.map(|id| (id, Arc::default())).collect();
+    for (repository, poked) in &pokers {
+        let worker = Worker {
+            deployment: Arc::clone(&deployment),
+            repository: repository.clone(),
+            poked: Arc::clone(poked),
+            tell: tell.clone(),
+        };
+        tokio::spawn(worker.work(stopping.clone()));
     }
-    tokio::spawn(keep_sweeping(Arc::clone(&deployment), Arc::clone(&poked), tell.clone()));
-    tokio::spawn(accept(socket, receiver, poked, tell));
-    Ok(Listener { address, happened })
+    tokio::spawn(keep_sweeping(deployment, pokers.values().cloned().collect(), tell.clone(), stopping.clone()));
+    tokio::spawn(accept(socket, Arc::new(Door { receiver, pokers, tell }), stopping));
+    Ok(Listener { address, happened, stop })
 }
 
-async fn accept(
-    socket: TcpListener,
-    receiver: Arc<Receiver>,
-    poked: Arc<Notify>,
-    tell: mpsc::UnboundedSender<Happened>,
-) {
+impl Listener {
+    /// Takes no more connections, and lets what is under way end.
+    pub async fn stop(mut self, mut show: impl FnMut(&Happened)) {
+        self.stop.send_replace(true);
+        // Whoever is still at it holds an end of the channel.
+        let ended = async {
+            while let Some(happened) = self.happened.recv().await {
+                show(&happened);
+            }
+        };
+        let _ = timeout(GRACE, ended).await;
+    }
+}
+
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+// ------------------------------------------------------------------------------------------------ HTTP
+
+struct Door {
+    receiver: Receiver,
+    pokers: BTreeMap<RepositoryId, Arc<Notify>>,
+    tell: mpsc::Sender<Happened>,
+}
+
+async fn accept(socket: TcpListener, door: Arc<Door>, mut stopping: watch::Receiver<bool>) {
+    let connections = GracefulShutdown::new();
     loop {
-        let Ok((stream, _)) = socket.accept().await else {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            () = stopped(&mut stopping) => break,
+        };
+        let Ok((stream, _)) = accepted else {
             // Out of file descriptors, most likely: others will be closed.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let (receiver, poked, tell) = (Arc::clone(&receiver), Arc::clone(&poked), tell.clone());
+        let door = Arc::clone(&door);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let door = Arc::clone(&door);
+            // In a task of its own: a sender that hangs up early must not stop it half-way.
+            let answering = tokio::spawn(async move { door.answer(request).await });
+            async move { Ok::<_, Infallible>(answering.await.unwrap_or_else(|_| broken())) }
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(SLOWEST);
+        let connection = connections.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
-            let service = service_fn(|request: Request<Incoming>| {
-                let (receiver, poked, tell) = (Arc::clone(&receiver), Arc::clone(&poked), tell.clone());
-                async move {
-                    let answer = answer(&receiver, request).await;
-                    if let Ok(Some(delivery)) = &answer.outcome
-                        && !delivery.reading.poked.is_empty()
-                    {
-                        poked.notify_waiters();
-                    }
-                    let response = answer.response.clone().map(|body| Full::new(Bytes::from(body)));
-                    let _ = tell.send(Happened::Answered(answer));
-                    Ok::<_, Infallible>(response)
-                }
-            });
-            let mut builder = Builder::new(TokioExecutor::new());
-            builder.http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEADERS);
             // A sender that goes away in the middle is no failure of ours.
-            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+            let _ = connection.await;
         });
     }
+    drop(socket);
+    connections.shutdown().await;
 }
 
-async fn answer(receiver: &Receiver, request: Request<Incoming>) -> Answer {
-    let limit = receiver.config.limits.body.0;
-    let (parts, body) = request.into_parts();
-    match Limited::new(body, limit).collect().await {
-        Ok(body) => {
-            let request = Request::from_parts(parts, body.to_bytes().to_vec());
-            receiver.answer(&request, &writer("receive"), Timestamp::now()).await
+impl Door {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let answer = self.take(request).await;
+        if let Ok(Some(delivery)) = &answer.outcome {
+            let poked = delivery.reading.poked.iter().filter_map(|repository| self.pokers.get(repository));
+            poked.for_each(|worker| worker.notify_one());
         }
-        Err(error) if error.is::<LengthLimitError>() => Answer::too_large(limit),
-        Err(error) => Answer::bad_request(&format!("the body ended early: {error}")),
+        let response = answer.response.clone().map(|body| Full::new(Bytes::from(body)));
+        // A terminal that stands still must not keep senders waiting.
+        let _ = self.tell.try_send(Happened::Answered(answer));
+        response
+    }
+
+    async fn take(&self, request: Request<Incoming>) -> Answer {
+        let limit = self.receiver.config.limits.body.0;
+        let (parts, body) = request.into_parts();
+        match timeout(SLOWEST, Limited::new(body, limit).collect()).await {
+            Ok(Ok(body)) => {
+                let request = Request::from_parts(parts, body.to_bytes().to_vec());
+                self.receiver.answer(&request, &writer("receive"), Timestamp::now()).await
+            }
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Answer::too_large(limit),
+            Ok(Err(error)) => Answer::bad_request(&format!("the body ended early: {error}")),
+            Err(_) => Answer::bad_request(&format!("the body took longer than {} s", SLOWEST.as_secs())),
+        }
     }
 }
 
-/// Looks at one repository whenever it was poked, and again after a failure.
-async fn work(
+fn broken() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(b"{\"error\":\"this is a defect of tag2pr\"}\n")));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}
+
+// ------------------------------------------------------------------------------------------------ workers
+
+struct Worker {
     deployment: Arc<Deployment>,
     repository: RepositoryId,
+    /// Keeps one notice while nobody waits, so none is missed between two looks.
     poked: Arc<Notify>,
-    tell: mpsc::UnboundedSender<Happened>,
+    tell: mpsc::Sender<Happened>,
+}
+
+impl Worker {
+    /// Looks at the repository whenever it was poked, and again after a failure.
+    async fn work(self, mut stopping: watch::Receiver<bool>) {
+        // Anything may have changed while nobody looked.
+        let mut due = true;
+        let mut failures = 0;
+        loop {
+            if let Some(result) = self.look(due).await {
+                due = result.is_err();
+                failures = if due { failures + 1 } else { 0 };
+                let _ = self.tell.send(Happened::Proposed(self.repository.clone(), result)).await;
+            }
+            tokio::select! {
+                () = self.rest(failures) => {}
+                () = stopped(&mut stopping) => return,
+            }
+        }
+    }
+
+    /// `None` if there is nothing to look for.
+    async fn look(&self, due: bool) -> Option<Result<propose::Report, Error>> {
+        match inbox::waiting(&self.deployment, &self.repository).await {
+            Ok(pokes) if pokes.is_empty() && !due => None,
+            Ok(pokes) => Some(inbox::serve(&self.deployment, &self.repository, &pokes).await),
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    /// Until the next poke. After a failure a poke shortens the wait, but not to nothing.
+    async fn rest(&self, failures: u32) {
+        let longest = match failures {
+            0 => LOOK,
+            failures => {
+                sleep(RETRY.0).await;
+                (RETRY.0 * 2_u32.saturating_pow(failures - 1)).min(RETRY.1) - RETRY.0
+            }
+        };
+        let _ = timeout(longest, self.poked.notified()).await;
+    }
+}
+
+async fn keep_sweeping(
+    deployment: Arc<Deployment>,
+    workers: Vec<Arc<Notify>>,
+    tell: mpsc::Sender<Happened>,
+    mut stopping: watch::Receiver<bool>,
 ) {
-    let mut first = true;
-    let mut wait = None;
     loop {
-        // Asked for before looking, so that a poke in between is not missed.
-        let next = poked.notified();
-        let pokes = deployment.objects().list(&Key::pokes(&repository)).await;
-        let waiting = pokes.as_ref().map_or(true, |pokes| !pokes.is_empty());
-        if first || waiting {
-            first = false;
-            let result = match &pokes {
-                Ok(_) => deployment.propose(&repository, &writer("propose"), Timestamp::now()).await,
-                Err(error) => Err(Error::Unfinished(error.to_string())),
-            };
-            wait = match &result {
-                Ok(_) => None,
-                Err(_) => Some(wait.map_or(RETRY.0, |wait: Duration| (wait * 2).min(RETRY.1))),
-            };
-            if result.is_ok() {
-                // Only the pokes that were there before we looked: a later one may know more.
-                for key in pokes.iter().flatten() {
-                    let _ = deployment.objects().delete(key).await;
-                }
-            } else {
-                first = true;
-            }
-            let _ = tell.send(Happened::Proposed(repository.clone(), result));
+        tokio::select! {
+            () = sleep(SWEEP) => {}
+            () = stopped(&mut stopping) => return,
         }
-        match wait {
-            Some(wait) => {
-                let _ = tokio::time::timeout(wait, next).await;
-            }
-            None => next.await,
-        }
-    }
-}
-
-async fn keep_sweeping(deployment: Arc<Deployment>, poked: Arc<Notify>, tell: mpsc::UnboundedSender<Happened>) {
-    loop {
-        tokio::time::sleep(SWEEP).await;
         let result = deployment.sweep(&writer("sweep"), Timestamp::now()).await;
-        poked.notify_waiters();
-        let _ = tell.send(Happened::Swept(result));
+        workers.iter().for_each(|worker| worker.notify_one());
+        let _ = tell.send(Happened::Swept(result)).await;
     }
-}
-
-/// The paths that senders are pointed at, with a word for the secret where it is part of the path.
-pub fn hooks(settings: &Settings) -> BTreeSet<String> {
-    let sources = settings.config.sources.iter();
-    sources
-        .map(|(name, source)| match source.sender {
-            tag2pr::delivery::Sender::DockerHub => format!("/hooks/{name}/<secret>"),
-            _ => format!("/hooks/{name}"),
-        })
-        .collect()
 }

@@ -6,9 +6,15 @@
 #![allow(unreachable_pub)]
 
 mod commands;
+mod inbox;
 mod listener;
+mod log;
+mod markdown;
 mod output;
+mod readonly;
+mod report;
 mod show;
+mod signals;
 mod tags;
 mod worktree;
 
@@ -23,8 +29,16 @@ use crate::output::Format;
 #[derive(Debug, Parser)]
 #[command(name = "tag2pr", version, max_term_width = 100, disable_help_subcommand = true)]
 struct Cli {
-    /// How results are printed; JSON is a stable interface.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    /// How results are printed: `text`, or `json`, which is a stable interface.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t = Format::Text,
+        hide_possible_values = true,
+        display_order = 100
+    )]
     output: Format,
 
     #[command(subcommand)]
@@ -43,6 +57,8 @@ enum Command {
     Decode(commands::decode::Args),
     /// Say why a policy selects this tag, and why not the others.
     Explain(commands::explain::Args),
+    /// Find what is wrong with policies, markers and automations, and how to mend it.
+    Check(commands::check::Args),
     /// Rewrite markers in place, offline.
     Update(commands::update::Args),
     /// One pass over the configured repositories, without a listener: for a CI job or cron.
@@ -59,11 +75,12 @@ fn main() -> ExitCode {
     };
     let result = runtime.block_on(async {
         match &cli.command {
-            Command::Demo(args) => commands::demo::run(args).await,
-            Command::Serve(args) => commands::serve::run(args).await,
+            Command::Demo(args) => commands::demo::run(args, cli.output).await,
+            Command::Serve(args) => commands::serve::run(args, cli.output).await,
             Command::Replay(args) => commands::replay::run(args, cli.output).await,
             Command::Decode(args) => commands::decode::run(args, cli.output),
             Command::Explain(args) => commands::explain::run(args, cli.output),
+            Command::Check(args) => commands::check::run(args, cli.output),
             Command::Update(args) => commands::update::run(args, cli.output),
             Command::Propose(args) => commands::propose::run(args, cli.output).await,
             Command::Sweep(args) => commands::sweep::run(args, cli.output).await,

@@ -3,19 +3,26 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use anstyle::Style;
 use jiff::Timestamp;
 use serde::Serialize;
 use similar::TextDiff;
-use tag2pr::flow::propose::{self, Prepared};
+use tag2pr::flow::propose::{self, Outside, Prepared};
 use tag2pr::image::ImageName;
 use tag2pr::ledger::News;
 use tag2pr::markers::Change;
 use tag2pr::plan::{Line, Outcome};
 use tag2pr::proposal::Proposal;
 use tag2pr_connect::Deployment;
+use textwrap::core::display_width;
 
-use crate::listener::writer;
-use crate::output::{BAD, BOLD, CommandResult, DIM, During, Format, GOOD, TITLE, json, line, styled};
+use crate::inbox::{self, writer};
+use crate::markdown;
+use crate::output::{
+    BAD, BOLD, CommandResult, DIM, During, Format, GOOD, PLAIN, TITLE, beside, is_terminal, json, line, patiently,
+    styled, visible, width, wrap,
+};
+use crate::readonly::ReadOnly;
 
 #[derive(Serialize)]
 struct DryRun {
@@ -39,14 +46,55 @@ struct PlannedProposal {
     changes: Vec<Change>,
 }
 
+/// What one pass did about one repository.
+#[derive(Serialize)]
+pub struct Passed {
+    repository: String,
+    done: Vec<String>,
+    error: Option<String>,
+}
+
+impl Passed {
+    /// Whether it has to be looked at again.
+    pub fn failed(&self) -> bool {
+        self.error.is_some()
+    }
+
+    /// A line for each thing that was done.
+    pub fn print(&self) {
+        let name = format!("{}: ", self.repository);
+        match (&self.error, self.done.as_slice()) {
+            (Some(error), _) => line(format!("{name}{} {}", styled(BAD, "error:"), visible(error))),
+            (None, []) => line(format!("{name}up to date")),
+            (None, done) => done.iter().for_each(|sentence| line(visible(format!("{name}{sentence}")))),
+        }
+    }
+}
+
+/// Looks at every repository once; one that fails stops no other.
+pub async fn pass(deployment: &Deployment) -> Vec<Passed> {
+    let mut passed = Vec::new();
+    for repository in deployment.repositories() {
+        let passing = inbox::pass(deployment, &repository.id);
+        let (done, error) = match patiently(format!("looking at {}", repository.id), passing).await {
+            Ok(report) => (report.sentences(), None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        passed.push(Passed { repository: repository.id.to_string(), done, error });
+    }
+    passed
+}
+
 /// Shows what every repository would get, and does nothing. `replayed` is evidence that is not in the store.
 pub async fn dry_run(deployment: &Deployment, replayed: &[(ImageName, News)], format: Format) -> CommandResult {
     let mut all = DryRun { repositories: Vec::new() };
     for repository in deployment.repositories() {
         let writer = writer("dry-run");
         let host = repository.host(&writer);
-        let outside = deployment.outside(repository, &*host, &writer);
-        let prepared = propose::prepare(outside, replayed, Timestamp::now()).await.during(&repository.id)?;
+        let objects = ReadOnly(deployment.objects());
+        let outside = Outside { objects: &objects, ..deployment.outside(repository, &*host, &writer) };
+        let preparing = propose::prepare(outside, replayed, Timestamp::now());
+        let prepared = patiently(format!("reading {}", repository.id), preparing).await.during(&repository.id)?;
         if format == Format::Text {
             line(styled(TITLE, format!("{} at {}", repository.id, prepared.manifests.commit.short())));
             plan(&prepared);
@@ -85,27 +133,26 @@ pub fn plan(prepared: &Prepared) {
     if prepared.plan.proposals.is_empty() {
         line(styled(DIM, "  nothing to propose"));
     }
-    for remark in prepared.remarks() {
-        line(format!("  {} {remark}", styled(BAD, "!")));
+    for remark in prepared.remarks().iter().chain(&prepared.waiting) {
+        beside(&format!("  {} ", styled(BAD, "!")), PLAIN, remark);
     }
 }
 
 /// What each policy selects, and what becomes of it.
 pub fn selections(prepared: &Prepared) {
-    let widest = prepared.plan.lines.iter().map(|line| line.policy.to_string().len()).max().unwrap_or(0);
-    for selection in &prepared.plan.lines {
-        let Line { policy, tag, outcome, .. } = selection;
-        let style = match outcome {
+    let lines = &prepared.plan.lines;
+    let tag = |line: &Line| visible(line.tag.as_deref().unwrap_or("-"));
+    let policies = lines.iter().map(|line| display_width(&visible(&line.policy))).max().unwrap_or(0);
+    let tags = lines.iter().map(|line| display_width(&tag(line))).max().unwrap_or(0).min(40);
+    for selection in lines {
+        let style = match selection.outcome {
             Outcome::Changes => GOOD,
             Outcome::UpToDate => DIM,
             _ => BAD,
         };
-        line(format!(
-            "  {:<widest$}  {}  {}",
-            policy.to_string(),
-            styled(BOLD, tag.as_deref().unwrap_or("-")),
-            styled(style, outcome)
-        ));
+        let tag = styled(BOLD, format!("{:<tags$}", tag(selection)));
+        let prefix = format!("  {:<policies$}  {tag}  ", visible(&selection.policy));
+        beside(&prefix, style, &selection.outcome.to_string());
     }
 }
 
@@ -126,8 +173,18 @@ pub fn diff(prepared: &Prepared, proposal: &Proposal) {
                 Some(b'@') => TITLE,
                 _ => DIM,
             };
-            line(format!("  {}", styled(style, text)));
+            changed_line(style, text);
         }
+    }
+}
+
+/// Wrapped on a terminal; whole in a file, where it may be used as a patch.
+fn changed_line(style: Style, text: &str) {
+    let text = visible(text.replace('\t', "    "));
+    let pieces = if is_terminal() { wrap(&text, width() - 8) } else { vec![text] };
+    for (number, piece) in pieces.iter().enumerate() {
+        let margin = if number == 0 { "  " } else { "        " };
+        line(format!("{margin}{}", styled(style, piece)).trim_end());
     }
 }
 
@@ -135,11 +192,16 @@ pub fn diff(prepared: &Prepared, proposal: &Proposal) {
 pub fn pull_request(proposal: &Proposal, state: &str) {
     let bar = styled(DIM, "│");
     line("");
-    line(format!("  {} {}", styled(DIM, "╭"), styled(BOLD, &proposal.title)));
-    line(format!("  {bar} {}", styled(DIM, format!("{state}, from `{}`", proposal.branch))));
+    for (number, text) in wrap(&visible(&proposal.title), width() - 4).iter().enumerate() {
+        let edge = if number == 0 { styled(DIM, "╭") } else { bar.clone() };
+        line(format!("  {edge} {}", styled(BOLD, text)));
+    }
+    for text in wrap(&visible(format!("{state}, from {}", proposal.branch)), width() - 4) {
+        line(format!("  {bar} {}", styled(DIM, text)));
+    }
     line(format!("  {bar}"));
-    for text in proposal.body.lines() {
-        line(format!("  {bar} {text}"));
+    for text in markdown::lines(&proposal.body, width() - 4) {
+        line(format!("  {bar} {text}").trim_end());
     }
     line(format!("  {}", styled(DIM, "╰")));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::io;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -42,7 +42,11 @@ struct Skopeo {
 pub fn ledgers(files: &[TagsFile], now: Timestamp) -> Result<BTreeMap<Option<ImageName>, Ledger>, Failure> {
     let mut ledgers: BTreeMap<Option<ImageName>, Ledger> = BTreeMap::new();
     for tags in files {
-        let text = fs::read_to_string(Path::new(&tags.file)).during(format!("reading {}", tags.file))?;
+        let text = match tags.file.as_str() {
+            "-" => io::read_to_string(io::stdin()),
+            file => fs::read_to_string(file),
+        }
+        .during(format!("reading {}", tags.file))?;
         let (image, news) = parse(&tags.file, &text, now)?;
         let ledger = ledgers.entry(tags.image.clone().or(image)).or_default();
         news.iter().for_each(|news| ledger.merge(news));

@@ -16,7 +16,6 @@ use tag2pr_hosts::{Kind, Means};
 use tag2pr_oci::{Client, Credentials, Others, RegistrySettings};
 
 use crate::receiver::pokes;
-use crate::settings::from;
 use crate::{ConnectError, Settings, read_secret};
 
 /// Everything that `propose` and `sweep` work with.
@@ -69,7 +68,8 @@ impl Deployment {
             .config
             .repositories
             .iter()
-            .map(|one| repository(one, settings, &http))
+            .enumerate()
+            .map(|(index, one)| repository(index, one, settings, &http))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             objects: Arc::clone(&settings.objects),
@@ -164,9 +164,10 @@ fn registry(one: &config::Registry, settings: &Settings) -> Result<RegistrySetti
         None => None,
     };
     let ca = one.ca.as_ref().map(|path| {
-        fs::read(from(&settings.base, path)).map_err(|error| ConnectError::Unusable {
+        let path = settings.base.join(path);
+        fs::read(&path).map_err(|error| ConnectError::Unusable {
             file: settings.file.clone(),
-            reason: format!("the `ca` of {} cannot be read: {path}: {error}", one.host),
+            reason: format!("the `ca` of {} cannot be read: {}: {error}", one.host, path.display()),
         })
     });
     Ok(RegistrySettings {
@@ -180,17 +181,23 @@ fn registry(one: &config::Registry, settings: &Settings) -> Result<RegistrySetti
 }
 
 fn repository(
+    index: usize,
     one: &config::Repository,
     settings: &Settings,
     http: &reqwest::Client,
 ) -> Result<Repository, ConnectError> {
-    let shown = RepositoryUrl::parse(&one.url).map_or_else(|_| "…".to_owned(), |url| url.to_string());
+    let mut url = RepositoryUrl::parse(&one.url).map_err(|error| ConnectError::Unusable {
+        file: settings.file.clone(),
+        // The text may hold a password: it is not repeated.
+        reason: format!("`repositories[{index}].url`: {error}"),
+    })?;
+    let shown = url.to_string();
     let unusable =
         |reason: String| ConnectError::Unusable { file: settings.file.clone(), reason: format!("{shown}: {reason}") };
-    let mut url = RepositoryUrl::parse(&one.url).map_err(|error| ConnectError::Url(shown.clone(), error))?;
     if url.scheme == Scheme::Local {
-        let path = fs::canonicalize(settings.base.join(&url.path))
-            .map_err(|error| unusable(format!("there is no repository: {error}")))?;
+        let path = settings.base.join(&url.path);
+        let path = fs::canonicalize(&path)
+            .map_err(|error| unusable(format!("there is no repository at {}: {error}", path.display())))?;
         url.path = path.display().to_string();
     }
     let id = url.identify(&one.branch);

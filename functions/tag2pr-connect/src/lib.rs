@@ -19,7 +19,6 @@ pub use receiver::Receiver;
 pub use settings::{Settings, read_secret};
 
 use tag2pr::problem::Problem;
-use tag2pr::repository_url::UrlError;
 use tag2pr::seams::StoreError;
 
 /// Why a process cannot start.
@@ -47,9 +46,6 @@ pub enum ConnectError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A repository's URL.
-    #[error("the repository `{0}` has no usable URL: {1}")]
-    Url(String, UrlError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),

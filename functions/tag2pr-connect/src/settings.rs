@@ -50,6 +50,8 @@ impl Settings {
                 return Err(ConnectError::Missing(looked.to_owned()));
             }
         };
+        // Errors shall name whole paths.
+        let base = std::path::absolute(&base).unwrap_or(base);
         let mut config = Config::parse(&file, &text)?;
         if let Some(store) = store {
             config.store = store;
@@ -96,9 +98,9 @@ async fn from_store(store: &str) -> Result<Found, ConnectError> {
     Ok((format!("{store}/tag2pr.yaml"), PathBuf::from("."), text, Some(objects)))
 }
 
-/// A path that is relative to the configuration's own folder; a URL stays as it is.
+/// A path that is relative to the configuration's own folder; a URL stays as it is, and so does nothing.
 pub(crate) fn from(base: &Path, path: &str) -> String {
-    if path.contains("://") { path.to_owned() } else { base.join(path).display().to_string() }
+    if path.contains("://") || path.is_empty() { path.to_owned() } else { base.join(path).display().to_string() }
 }
 
 /// Reads a secret from where a configuration says that it is.
@@ -113,7 +115,8 @@ pub fn read_secret(reference: &SecretRef, base: &Path) -> Result<Secret, Connect
             env::var(name).map_err(|_| failed(format!("is not there: set the environment variable {name}")))?
         }
         SecretRef::File(path) => {
-            fs::read_to_string(base.join(path)).map_err(|error| failed(format!("cannot be read: {error}")))?
+            let path = base.join(path);
+            fs::read_to_string(&path).map_err(|error| failed(format!("cannot be read: {}: {error}", path.display())))?
         }
     };
     let secret = Secret::new(&text);

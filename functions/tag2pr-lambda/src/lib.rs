@@ -5,24 +5,57 @@ pub mod function_url;
 pub mod log;
 pub mod queue;
 
+use std::fmt;
+
 use lambda_runtime::Diagnostic;
+use serde_json::json;
 
 /// Why an invocation failed, in the words that alarms and the retry policy look at.
 #[derive(Debug)]
 pub struct Failed {
-    transient: bool,
+    kind: &'static str,
     message: String,
 }
 
 impl From<tag2pr::flow::Error> for Failed {
     fn from(error: tag2pr::flow::Error) -> Self {
-        Self { transient: error.is_transient(), message: error.to_string() }
+        let kind = if error.is_transient() { "Transient" } else { "Permanent" };
+        Self { kind, message: error.to_string() }
     }
 }
 
 impl From<Failed> for Diagnostic {
     fn from(failed: Failed) -> Self {
-        let kind = if failed.transient { "Transient" } else { "Permanent" };
-        Self { error_type: kind.to_owned(), error_message: failed.message }
+        Self { error_type: failed.kind.to_owned(), error_message: failed.message }
+    }
+}
+
+/// Ends a process that cannot start, and says why in the log.
+pub fn cannot_start(reason: &dyn fmt::Display) -> ! {
+    log::error(&format!("cannot start: {reason}"), json!({}));
+    std::process::exit(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use tag2pr::flow::Error;
+    use tag2pr::seams::{GitError, StoreError};
+
+    use super::*;
+
+    fn diagnostic(error: Error) -> (String, String) {
+        let Diagnostic { error_type, error_message } = Failed::from(error).into();
+        (error_type, error_message)
+    }
+
+    #[test]
+    fn an_error_says_whether_it_will_pass() {
+        let busy = diagnostic(StoreError::Unavailable("PUT s3://state/x: 503 SlowDown".to_owned()).into());
+        assert_eq!(busy.0, "Transient");
+        insta::assert_snapshot!(busy.1, @"the store is not available: PUT s3://state/x: 503 SlowDown");
+        let missing = GitError::MissingBranch { branch: "main".to_owned(), url: "https://git.lan/fleet".to_owned() };
+        let missing = diagnostic(missing.into());
+        assert_eq!(missing.0, "Permanent");
+        insta::assert_snapshot!(missing.1, @"branch `main` does not exist in https://git.lan/fleet");
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use tag2pr::flow::Error;
 use tag2pr::seams::Poke;
 
-use crate::log;
+use crate::{Failed, log};
 
 /// Works through a batch of pokes, one after the other.
 ///
@@ -21,14 +21,71 @@ where
     let mut response = SqsBatchResponse::default();
     for message in event.records {
         let id = message.message_id.unwrap_or_default();
-        let failure = match serde_json::from_str::<Poke>(message.body.as_deref().unwrap_or_default()) {
-            Ok(poke) => propose(poke).await.err().map(|error| error.to_string()),
-            Err(error) => Some(format!("the message is no poke: {error}")),
+        let failed = match serde_json::from_str::<Poke>(message.body.as_deref().unwrap_or_default()) {
+            Ok(poke) => propose(poke).await.err().map(Failed::from),
+            Err(error) => Some(Failed { kind: "Permanent", message: format!("the message is no poke: {error}") }),
         };
-        if let Some(failure) = failure {
-            log::warn("A poke could not be served and goes back to the queue", json!({ "id": id, "reason": failure }));
+        if let Some(Failed { kind, message }) = failed {
+            let said = format!("A poke could not be served and goes back to the queue: {message}");
+            log::warn(&said, json!({ "id": id, "kind": kind }));
             response.add_failure(id);
         }
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use tag2pr::seams::{GitError, RepositoryId};
+
+    use super::*;
+
+    const BATCH: &str = include_str!("../../../events/invoke/propose-batch.json");
+
+    /// The ids that come again, and the repositories that were asked for.
+    fn worked(batch: &str, propose: impl Fn(&Poke) -> Result<(), Error>) -> (Vec<String>, Vec<RepositoryId>) {
+        let asked = RefCell::new(Vec::new());
+        let answer = pollster::block_on(work(serde_json::from_str(batch).unwrap(), async |poke: Poke| {
+            asked.borrow_mut().push(poke.repository.clone());
+            propose(&poke)
+        }));
+        (answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect(), asked.into_inner())
+    }
+
+    #[test]
+    fn a_poisoned_message_comes_again_and_stops_no_other() {
+        let (again, asked) = worked(BATCH, |_| Ok(()));
+        assert_eq!(again, ["2e1424d4-f796-459a-8184-9c92662be6da"]);
+        assert_eq!(asked.iter().map(ToString::to_string).collect::<Vec<_>>(), ["github.com/acme/fleet@main"]);
+    }
+
+    #[test]
+    fn a_poke_that_fails_comes_again_and_the_next_one_is_served() {
+        let second = BATCH.replace(r#"{\"repository\":\"acme/fleet\"}"#, &poke("acme/other"));
+        let (again, asked) = worked(&second, |poke| match poke.repository.path.as_str() {
+            "acme/fleet" => Err(GitError::Unavailable {
+                url: "https://github.com/acme/fleet".to_owned(),
+                reason: "connection refused".to_owned(),
+            }
+            .into()),
+            _ => Ok(()),
+        });
+        assert_eq!(again, ["059f36b4-87a3-44ab-83d2-661975830a7d"]);
+        assert_eq!(asked.len(), 2);
+    }
+
+    #[test]
+    fn a_batch_that_is_done_has_no_failures() {
+        let good = BATCH.replace(r#"{\"repository\":\"acme/fleet\"}"#, &poke("acme/other"));
+        let answer = pollster::block_on(work(serde_json::from_str(&good).unwrap(), async |_| Ok(())));
+        insta::assert_snapshot!(serde_json::to_string(&answer).unwrap(), @r#"{"batchItemFailures":[]}"#);
+    }
+
+    fn poke(path: &str) -> String {
+        let repository = RepositoryId { host: "github.com".into(), path: path.into(), base: "main".into() };
+        let poke = serde_json::to_string(&Poke { repository, cause: "01J".into() }).unwrap();
+        poke.replace('"', "\\\"")
+    }
 }

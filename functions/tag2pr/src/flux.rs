@@ -15,6 +15,7 @@ pub use selector::{Operator, Requirement, Selector};
 
 use self::fields::Fields;
 use crate::markers::{contains, is_yaml};
+use crate::policy::{FilterTags, OrderSpec, PolicyChoice, PolicySpec, SemverSpec};
 use crate::problem::{Place, Problem};
 use crate::seams::File;
 use crate::yaml::{self, Node, NodeId, Tree};
@@ -87,6 +88,26 @@ pub struct ImagePolicy {
     pub digest_reflection: Option<At<String>>,
     /// `suspend`
     pub suspend: bool,
+}
+
+impl ImagePolicy {
+    /// What it says about tags, for an image; its name and what the ImageRepository excludes are not in it.
+    pub fn spec(&self, image: &str) -> PolicySpec {
+        let text = |at: &Option<At<String>>| at.as_ref().map(|at| at.value.clone()).unwrap_or_default();
+        let order = |order: &Option<Order>| order.as_ref().map(|order| OrderSpec { order: text(&order.order) });
+        PolicySpec {
+            image: image.to_owned(),
+            policy: PolicyChoice {
+                semver: self.semver_range.as_ref().map(|at| SemverSpec { range: at.value.clone() }),
+                alphabetical: order(&self.alphabetical),
+                numerical: order(&self.numerical),
+            },
+            filter_tags: (self.pattern.is_some() || self.extract.is_some())
+                .then(|| FilterTags { pattern: text(&self.pattern), extract: text(&self.extract) }),
+            digest_reflection_policy: text(&self.digest_reflection),
+            ..PolicySpec::default()
+        }
+    }
 }
 
 /// How an alphabetical or numerical policy sorts.

@@ -121,15 +121,26 @@ pub struct Entry {
     pub push: Option<Push>,
     /// When this tag was first heard of, by our clock.
     pub first_seen: Timestamp,
-    /// When each digest that this tag ever had was first heard of, by our clock.
+    /// How each digest that this tag ever had was first heard of.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub digests: BTreeMap<Digest, Timestamp>,
+    pub digests: BTreeMap<Digest, First>,
     /// The last listing that brought the tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed: Option<Timestamp>,
     /// The last time it was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<Timestamp>,
+}
+
+/// How a digest was first heard of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct First {
+    /// When, by our clock.
+    pub seen: Timestamp,
+    /// The first push of it. Registries report a push of what was there already as a push like any other; it must not
+    /// make another commit.
+    pub push: Push,
 }
 
 impl Entry {
@@ -145,13 +156,22 @@ impl Entry {
     /// When it was pushed: the sender's time, else when what it points at was first heard of.
     pub fn pushed_at(&self) -> Option<Timestamp> {
         let push = self.push.as_ref()?;
-        let first_seen = push.digest.as_ref().and_then(|digest| self.digests.get(digest)).copied();
+        let first_seen = self.first().map(|first| first.seen);
         Some(push.pushed_at.or(first_seen).unwrap_or(push.received_at))
+    }
+
+    /// The push that brought what the tag points at, however often it was pushed since.
+    pub fn brought_by(&self) -> Option<&Push> {
+        self.first().map(|first| &first.push).or(self.push.as_ref())
+    }
+
+    fn first(&self) -> Option<&First> {
+        self.digests.get(self.digest()?)
     }
 
     /// When what it points at now was first heard of, by our clock: what minimum age counts from.
     pub fn first_seen(&self) -> Timestamp {
-        self.digest().and_then(|digest| self.digests.get(digest)).copied().unwrap_or(self.first_seen)
+        self.first().map_or(self.first_seen, |first| first.seen)
     }
 }
 
@@ -173,8 +193,14 @@ impl Ledger {
             News::Pushed(push) => {
                 let entry = self.entry(&push.tag, push.received_at);
                 if let Some(digest) = &push.digest {
-                    let first = entry.digests.entry(digest.clone()).or_insert(push.received_at);
-                    *first = push.received_at.min(*first);
+                    let first = entry
+                        .digests
+                        .entry(digest.clone())
+                        .or_insert_with(|| First { seen: push.received_at, push: push.clone() });
+                    first.seen = push.received_at.min(first.seen);
+                    if push.rank().cmp(&first.push.rank()) == Ordering::Less {
+                        first.push = push.clone();
+                    }
                 }
                 if entry.push.as_ref().is_none_or(|known| known.rank().cmp(&push.rank()) == Ordering::Less) {
                     entry.push = Some(push.clone());
@@ -278,6 +304,14 @@ mod tests {
         assert_eq!(entry.digest(), Some(&digest_of('a')));
         assert_eq!(entry.first_seen(), at(1), "the digest is as old as when it was first heard of");
         assert_ne!(news[0].id(), news[2].id());
+    }
+
+    #[test]
+    fn pushing_the_same_again_is_the_same_push() {
+        let ledger = fold(&[push("1.0", 'a', Some(1), 1), push("1.0", 'a', Some(9), 9)]);
+        let entry = ledger.get("1.0").unwrap();
+        assert_eq!(entry.brought_by().unwrap().delivery, "delivery-1");
+        assert_eq!(entry.pushed_at(), Some(at(9)));
     }
 
     #[test]

@@ -17,6 +17,7 @@
 pub mod config;
 pub mod delivery;
 pub mod endpoint;
+pub mod findings;
 pub mod flow;
 pub mod flux;
 pub mod image;
@@ -28,6 +29,7 @@ pub mod plan;
 pub mod policy;
 pub mod problem;
 pub mod proposal;
+pub mod repository_settings;
 pub mod repository_url;
 pub mod seams;
 pub mod secret;

@@ -170,6 +170,8 @@ pub struct Evidence<'a> {
     pub holds: &'a BTreeSet<Hold>,
     /// What registries have said so far.
     pub answers: &'a BTreeMap<Question, Answer>,
+    /// What minimum ages are counted up to.
+    pub now: Timestamp,
 }
 
 impl Plan {
@@ -188,8 +190,12 @@ pub fn plan(evidence: &Evidence<'_>) -> Plan {
     for automation in &evidence.manifests.automations {
         branches.entry(&automation.branch).or_default().push(automation);
     }
-    let choices: BTreeMap<&PolicyName, Choice> =
-        evidence.manifests.policies.iter().map(|policy| (&policy.name, choose(policy, evidence.ledgers))).collect();
+    let choices: BTreeMap<&PolicyName, Choice> = evidence
+        .manifests
+        .policies
+        .iter()
+        .map(|policy| (&policy.name, choose(policy, evidence.ledgers, evidence.now)))
+        .collect();
     for (branch, mut automations) in branches {
         automations.sort_by(|a, b| a.name.cmp(&b.name));
         let mut draft = Draft::new(&automations[0].name, evidence);

@@ -17,6 +17,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::git::Bare;
 use crate::openapi::{Description, Exchange};
 use crate::parts;
 use crate::server::{HangUp, Server};
@@ -86,6 +87,7 @@ struct State {
     places: Places,
     token: String,
     branches: BTreeMap<String, String>,
+    repository: Option<Bare>,
     commits: u64,
     pulls: Vec<Pull>,
     page_size: usize,
@@ -107,6 +109,7 @@ impl GitHub {
             places,
             token: token.to_owned(),
             branches: BTreeMap::new(),
+            repository: None,
             commits: 0,
             pulls: Vec::new(),
             page_size: 100,
@@ -146,6 +149,11 @@ impl GitHub {
         let open = state.pulls.iter_mut().filter(|pull| pull.open && pull.branch == branch);
         open.filter(|pull| pull.head_repository == ours).for_each(|pull| pull.head.clone_from(&commit));
         commit
+    }
+
+    /// From now on its branches are those of this repository, and open pull requests follow.
+    pub fn hosts(&self, repository: &Bare) {
+        lock(&self.state).repository = Some(repository.clone());
     }
 
     /// A person merges it.
@@ -264,6 +272,20 @@ impl Reply {
 }
 
 impl State {
+    /// Looks where the branches of the repository are now.
+    fn look(&mut self) {
+        let Some(repository) = &self.repository else { return };
+        let heads = repository.run(&["for-each-ref", "--format=%(refname:strip=2) %(objectname)", "refs/heads"]);
+        let heads = heads.lines().filter_map(|line| line.split_once(' '));
+        self.branches = heads.map(|(branch, commit)| (branch.to_owned(), commit.to_owned())).collect();
+        let ours = (self.places.owner.clone(), self.places.name.clone());
+        for pull in self.pulls.iter_mut().filter(|pull| pull.open && pull.head_repository == ours) {
+            if let Some(commit) = self.branches.get(&pull.branch) {
+                pull.head.clone_from(commit);
+            }
+        }
+    }
+
     fn respond(&mut self, request: &Request<Bytes>, fault: Option<&Fault>) -> Response<Bytes> {
         let unavailable = |body: &'static str| {
             let mut response = Response::new(Bytes::from_static(body.as_bytes()));
@@ -276,6 +298,7 @@ impl State {
             Some(Fault::Delayed(_)) => return unavailable("too late"),
             _ => {}
         }
+        self.look();
         let url = Url::parse(&format!("http://github{}", request.uri())).expect("a request's own URI");
         let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         let body: Option<Value> = serde_json::from_slice(request.body()).ok();

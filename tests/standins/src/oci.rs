@@ -1,5 +1,8 @@
 //! Small container images made of a text: the same text makes the same bytes, and so the same digest.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::json;
 
 /// The media type of an image manifest.
@@ -68,6 +71,36 @@ impl Manifest {
     /// `sha256:` and 64 hexadecimal digits.
     pub fn digest(&self) -> String {
         digest(&self.bytes)
+    }
+
+    /// Writes it to a folder as an [OCI layout](https://github.com/opencontainers/image-spec/blob/main/image-layout.md)
+    /// under this name, for other people's programs.
+    ///
+    /// # Panics
+    ///
+    /// When the folder cannot be written.
+    pub fn write_layout(&self, folder: &Path, name: &str) {
+        let index = json!({
+            "schemaVersion": 2,
+            "manifests": [{
+                "mediaType": self.media_type,
+                "digest": self.digest(),
+                "size": self.bytes.len(),
+                "annotations": { "org.opencontainers.image.ref.name": name },
+            }],
+        });
+        fs::create_dir_all(folder.join("blobs/sha256")).expect("a folder for blobs");
+        fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("a file");
+        fs::write(folder.join("index.json"), index.to_string()).expect("a file");
+        self.write_blobs(&folder.join("blobs/sha256"));
+    }
+
+    fn write_blobs(&self, folder: &Path) {
+        for bytes in self.blobs.iter().chain([&self.bytes]) {
+            let digest = digest(bytes);
+            fs::write(folder.join(digest.trim_start_matches("sha256:")), bytes).expect("a blob");
+        }
+        self.images.iter().for_each(|image| image.write_blobs(folder));
     }
 }
 

@@ -8,7 +8,10 @@ use std::process::ExitCode;
 use http::HeaderMap;
 use tag2pr::delivery::{self, Action, Decoded, Event, Request, Sender};
 
-use crate::output::{BOLD, CommandResult, DIM, During, Failure, Format, GOOD, TITLE, count, json, line, note, styled};
+use crate::output::{
+    BOLD, CommandResult, DIM, During, Failure, Format, GOOD, PLAIN, TITLE, beside, count, json, line, note, styled,
+    visible,
+};
 
 /// Say what a delivery means.
 #[derive(Debug, clap::Args)]
@@ -71,7 +74,7 @@ fn print(decoded: &Decoded) {
         print_event(event);
     }
     for ignored in &decoded.ignored {
-        line(format!("  {} {}", styled(DIM, "ignored"), ignored.reason));
+        beside(&format!("  {} ", styled(DIM, "ignored")), PLAIN, &ignored.reason);
     }
 }
 
@@ -82,7 +85,7 @@ fn print_event(event: &Event) {
     };
     let registry = event.registry.as_deref().map(|host| format!("{host}/")).unwrap_or_default();
     let tag = event.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
-    line(format!("  {action} {}", styled(BOLD, format!("{registry}{}{tag}", event.repository))));
+    line(format!("  {action} {}", styled(BOLD, visible(format!("{registry}{}{tag}", event.repository)))));
     let facts = [
         ("digest", event.digest.as_ref().map(ToString::to_string)),
         ("pushed at", event.pushed_at.map(|at| at.to_string())),
@@ -91,7 +94,7 @@ fn print_event(event: &Event) {
     ];
     for (name, value) in facts {
         if let Some(value) = value {
-            line(format!("          {} {value}", styled(DIM, format!("{name:<10}"))));
+            line(format!("          {} {}", styled(DIM, format!("{name:<10}")), visible(value)));
         }
     }
 }

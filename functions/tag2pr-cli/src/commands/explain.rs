@@ -7,16 +7,20 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tag2pr::findings::{self, Checks, Finding, Severity};
 use tag2pr::image::ImageName;
 use tag2pr::ledger::Ledger;
 use tag2pr::manifests::{DeclaredPolicy, Manifests};
 use tag2pr::plan::known;
 use tag2pr::policy::{Known, Policy, Selection, Verdict};
-use tag2pr::seams::{CommitId, File, RepositoryId, Snapshot};
+use tag2pr::problem::Problem;
+use tag2pr::seams::File;
 
-use crate::output::{BAD, BOLD, CommandResult, DIM, During, Failure, Format, GOOD, TITLE, json, line, styled};
+use crate::output::{
+    BAD, BOLD, CommandResult, DIM, During, Failure, Format, GOOD, PLAIN, TITLE, beside, json, line, styled, visible,
+};
 use crate::tags::{self, TagsFile};
-use crate::worktree;
+use crate::{report, worktree};
 
 /// Say why a policy selects this tag, and why not the others.
 #[derive(Debug, clap::Args)]
@@ -34,7 +38,7 @@ pub struct Args {
     policy: Option<PathBuf>,
 
     /// The image's tags: one on each line, with digest and push time behind it where they are known, or what
-    /// `skopeo list-tags` prints. With IMAGE= in front they are that image's alone.
+    /// `skopeo list-tags` prints; `-` is standard input. With IMAGE= in front they are that image's alone.
     #[arg(long, value_name = "[IMAGE=]FILE", required = true)]
     tags: Vec<TagsFile>,
 
@@ -46,6 +50,8 @@ pub struct Args {
 #[derive(Serialize)]
 struct Explained {
     policies: Vec<ExplainedPolicy>,
+    /// Files, and things in them, that could not be used.
+    problems: Vec<Problem>,
 }
 
 #[derive(Serialize)]
@@ -72,10 +78,6 @@ struct ExplainedTag {
     reason: String,
 }
 
-/// Findings have codes and places; the checks that make them come with `check`.
-#[derive(Serialize)]
-struct Finding {}
-
 pub fn run(args: &Args, format: Format) -> CommandResult {
     let manifests = manifests(args)?;
     let ledgers = tags::ledgers(&args.tags, Timestamp::now())?;
@@ -87,34 +89,50 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
     if wanted.is_empty() {
         return Err(nothing(args, &manifests));
     }
-    let mut explained = Explained { policies: Vec::new() };
-    for declared in wanted {
-        let policy = explain(declared, &ledgers, args.all, format);
-        explained.policies.push(policy);
-    }
-    if format == Format::Json {
-        json(&explained);
-    } else {
-        for problem in &manifests.problems {
-            line(format!("{} {problem}", styled(BAD, "problem:")));
+    let checks = Checks::of(&manifests);
+    let tags = |image: &ImageName| ledgers.get(&Some(image.clone())).or_else(|| ledgers.get(&None));
+    let explain = |declared: &DeclaredPolicy| {
+        let mut explained = explain(declared, &ledgers, args.all, format);
+        explained.findings = checks.of_policy(declared, &tags);
+        if format == Format::Text {
+            report::print(&explained.findings, &manifests.files);
+        }
+        explained
+    };
+    let policies: Vec<ExplainedPolicy> = wanted.into_iter().map(explain).collect();
+    let explained = Explained { policies, problems: manifests.problems };
+    match format {
+        Format::Json => json(&explained),
+        Format::Text => {
+            for problem in &explained.problems {
+                beside(&format!("{} ", styled(BAD, "problem:")), PLAIN, &problem.to_string());
+            }
         }
     }
-    let failed = explained.policies.iter().any(|policy| policy.error.is_some());
+    let bad = |policy: &ExplainedPolicy| {
+        policy.error.is_some() || policy.findings.iter().any(|finding| finding.severity != Severity::Note)
+    };
+    let failed = !explained.problems.is_empty() || explained.policies.iter().any(bad);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn manifests(args: &Args) -> Result<Manifests, Failure> {
+    let mut problems = Vec::new();
     let files = match &args.policy {
         Some(file) => {
             let bytes = fs::read(file).during(format!("reading {}", file.display()))?;
             vec![File { path: file.display().to_string(), bytes }]
         }
-        None => worktree::read(&args.path).during(format!("reading {}", args.path.display()))?,
+        None => {
+            let found = worktree::read(&args.path).during(format!("reading {}", args.path.display()))?;
+            problems = found.problems;
+            found.files
+        }
     };
-    let here = RepositoryId { host: "local".to_owned(), path: String::new(), base: String::new() };
-    let mut manifests = Manifests::read(&here, Snapshot { commit: CommitId(String::new()), files: files.clone() });
+    let mut manifests = findings::read(files);
+    manifests.problems.extend(problems);
     if args.policy.is_some() {
-        manifests.judge_without_images(&files);
+        manifests.judge_without_images();
     }
     Ok(manifests)
 }
@@ -145,8 +163,9 @@ fn explain(
         Ok((image, policy)) => (image, policy),
         Err(reason) => {
             if format == Format::Text {
-                line(format!("{}  {}", styled(TITLE, &name), styled(DIM, &declared.place)));
-                line(format!("  {} {reason}\n", styled(BAD, "invalid")));
+                line(format!("{}  {}", styled(TITLE, visible(&name)), styled(DIM, visible(&declared.place))));
+                beside(&format!("  {}    ", styled(BAD, "error")), PLAIN, reason);
+                line("");
             }
             return ExplainedPolicy {
                 policy: name,
@@ -193,38 +212,67 @@ fn tag(known: &[Known<'_>], selection: &Selection<'_>, index: usize) -> Explaine
 const SHOWN: usize = 5;
 
 fn print(declared: &DeclaredPolicy, policy: &Policy, known: &[Known<'_>], selection: &Selection<'_>, all: bool) {
-    line(format!("{}  {}  {}", styled(TITLE, &declared.name), policy.image, styled(DIM, &declared.place)));
+    line(format!(
+        "{}  {}  {}",
+        styled(TITLE, visible(&declared.name)),
+        visible(&policy.image),
+        styled(DIM, visible(&declared.place))
+    ));
     match selection.selected {
         Some(selected) => {
             let digest = selected.digest.map(|digest| format!("  {}", styled(DIM, digest.short()))).unwrap_or_default();
             line(format!("  {} {}{digest}", styled(GOOD.bold(), "selected"), styled(BOLD, selected.tag)));
         }
-        None => line(format!("  {} nothing is selected", styled(BAD, "selected"))),
+        None => line(format!("  {} nothing", styled(BAD, "selected"))),
     }
-    line(format!("  {}      {}\n", styled(DIM, "why"), selection.summary()));
-    let width = known.iter().map(|known| known.tag.len()).max().unwrap_or(0).min(44);
+    let summary = selection.summary().to_string();
+    let why = summary.strip_prefix("nothing is selected: ").unwrap_or(&summary);
+    beside(&format!("  {}      ", styled(DIM, "why")), PLAIN, why);
+    line("");
     let limit = if all { usize::MAX } else { SHOWN };
     let next: Vec<&str> = selection.runners_up(limit).iter().map(|known| known.tag).collect();
     let candidates = selection.counts().candidates;
-    for (verdict, indices) in by_verdict(selection, &next, known) {
+    let groups = by_verdict(selection, &next, known);
+    let shown = groups.iter().flat_map(|(_, indices)| indices.iter().take(limit));
+    let width = shown.map(|index| shortened(known[*index].tag).chars().count()).max().unwrap_or(0);
+    for (verdict, indices) in groups {
         let style = if verdict == "selected" { GOOD } else { DIM };
         let count = match verdict {
             "outranked" => candidates.saturating_sub(usize::from(selection.selected.is_some())),
             _ => indices.len(),
         };
+        let mut above = String::new();
         for index in indices.iter().take(limit) {
-            line(format!(
-                "  {}  {:<width$}  {}",
-                styled(style, format!("{verdict:<9}")),
-                known[*index].tag,
-                styled(DIM, selection.reason(*index))
-            ));
+            let tag = format!("{:<width$}", shortened(known[*index].tag));
+            let prefix = format!("  {}  {tag}  ", styled(style, format!("{verdict:<9}")));
+            let reason = reason_beside_verdict(selection, *index, known[*index].tag);
+            beside(&prefix, DIM, if reason == above { "likewise" } else { &reason });
+            above = reason;
         }
         if count > limit {
-            line(styled(DIM, format!("  {verdict:<9}  … and {} more", count - limit)));
+            line(styled(DIM, format!("  {verdict:<9}  … and {} more; --all shows them", count - limit)));
         }
     }
     line("");
+}
+
+/// Longer tags are those of signatures and the like: beginning and end tell them apart.
+const LONGEST_TAG: usize = 40;
+
+fn shortened(tag: &str) -> String {
+    match (tag.get(..LONGEST_TAG - 12), tag.get(tag.len().saturating_sub(11)..)) {
+        (Some(start), Some(end)) if tag.len() > LONGEST_TAG => format!("{start}…{end}"),
+        _ => tag.to_owned(),
+    }
+}
+
+/// The reason without what the verdict and the first line say already.
+fn reason_beside_verdict(selection: &Selection<'_>, index: usize, tag: &str) -> String {
+    let reason = selection.reason(index).to_string();
+    let winner = selection.selected.map(|known| format!("outranked by {}: ", known.tag));
+    let known = [winner.unwrap_or_default(), "excluded ".to_owned(), format!("{tag} ")];
+    let shorter = known.iter().fold(reason.as_str(), |reason, known| reason.strip_prefix(known).unwrap_or(reason));
+    shorter.to_owned()
 }
 
 /// The tags by their verdicts, the selected one first, the outranked in rank order.

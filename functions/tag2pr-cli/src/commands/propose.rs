@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use jiff::Timestamp;
-use serde::Serialize;
+use serde_json::json;
 use tag2pr_connect::{Deployment, Settings};
 
-use crate::listener::writer;
-use crate::output::{BAD, CommandResult, During, Format, json, line, styled};
-use crate::show;
+use crate::output::{CommandResult, During, Format, json};
+use crate::show::{self, Passed};
 
 /// One pass over the configured repositories, without a listener.
 #[derive(Debug, clap::Args)]
@@ -23,44 +21,16 @@ pub struct Args {
     dry_run: bool,
 }
 
-#[derive(Serialize)]
-struct Passed {
-    repositories: Vec<One>,
-}
-
-#[derive(Serialize)]
-struct One {
-    repository: String,
-    done: Vec<String>,
-    error: Option<String>,
-}
-
 pub async fn run(args: &Args, format: Format) -> CommandResult {
     let settings = Settings::read(args.config.as_deref()).await.during("reading the configuration")?;
     let deployment = Deployment::connect(&settings).during("connecting")?;
     if args.dry_run {
         return show::dry_run(&deployment, &[], format).await;
     }
-    let mut passed = Passed { repositories: Vec::new() };
-    for repository in deployment.repositories() {
-        let result = deployment.propose(&repository.id, &writer("propose"), Timestamp::now()).await;
-        let (done, error) = match result {
-            Ok(report) => (report.sentences(), None),
-            Err(error) => (Vec::new(), Some(error.to_string())),
-        };
-        passed.repositories.push(One { repository: repository.id.to_string(), done, error });
+    let passed = show::pass(&deployment).await;
+    match format {
+        Format::Json => json(&json!({ "repositories": passed })),
+        Format::Text => passed.iter().for_each(Passed::print),
     }
-    if format == Format::Json {
-        json(&passed);
-    } else {
-        for one in &passed.repositories {
-            match (&one.error, one.done.as_slice()) {
-                (Some(error), _) => line(format!("{}: {} {error}", one.repository, styled(BAD, "error:"))),
-                (None, []) => line(format!("{}: up to date", one.repository)),
-                (None, done) => done.iter().for_each(|sentence| line(format!("{}: {sentence}", one.repository))),
-            }
-        }
-    }
-    let failed = passed.repositories.iter().any(|one| one.error.is_some());
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if passed.iter().any(Passed::failed) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -18,9 +18,9 @@ use tag2pr::store;
 use tag2pr_connect::{Deployment, Receiver, Settings};
 
 use super::decode::read_headers;
-use crate::listener::writer;
-use crate::output::{BAD, CommandResult, During, Failure, Format, json, line, styled};
-use crate::show;
+use crate::inbox::writer;
+use crate::output::{CommandResult, DIM, During, Failure, Format, PLAIN, beside, json, line, styled, visible};
+use crate::show::{self, Passed};
 
 /// Send recorded deliveries through the real pipeline once more.
 #[derive(Debug, clap::Args)]
@@ -44,6 +44,8 @@ pub struct Args {
 
 /// A delivery that is to be replayed.
 struct Recorded {
+    /// As it was named.
+    name: String,
     headers: HeaderMap,
     body: Vec<u8>,
     sender: Sender,
@@ -67,31 +69,24 @@ pub async fn run(args: &Args, format: Format) -> CommandResult {
         }
         return show::dry_run(&deployment, &replayed, format).await;
     }
-    let mut done = Vec::new();
-    let mut failed = false;
+    let mut deliveries = Vec::new();
     for one in &recorded {
         let writer = writer("replay");
         let request = one.request();
         let trusted = delivery::unchecked(one.sender, &request);
-        let delivery = receive::record(receiver.outside(&writer), &one.source, &trusted, one.at)
-            .await
-            .during("recording the delivery")?;
-        done.push(format!("{}: {}", delivery.id, delivery.reading));
-    }
-    for repository in deployment.repositories() {
-        match deployment.propose(&repository.id, &writer("propose"), Timestamp::now()).await {
-            Ok(report) => done.extend(report.sentences().iter().map(|text| format!("{}: {text}", repository.id))),
-            Err(error) => {
-                failed = true;
-                done.push(format!("{}: {} {error}", repository.id, styled(BAD, "error:")));
-            }
+        let recording = receive::record(receiver.outside(&writer), &one.source, &trusted, one.at);
+        let delivery = recording.await.during(format!("recording {}", one.name))?;
+        if format == Format::Text {
+            line(visible(format!("{}: {}", delivery.id, delivery.reading)));
         }
+        deliveries.push(json!({ "delivery": delivery.id, "reading": delivery.reading }));
     }
+    let passed = show::pass(&deployment).await;
     match format {
-        Format::Json => json(&json!({ "done": done })),
-        Format::Text => done.iter().for_each(line),
+        Format::Json => json(&json!({ "deliveries": deliveries, "repositories": passed })),
+        Format::Text => passed.iter().for_each(Passed::print),
     }
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if passed.iter().any(Passed::failed) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 impl Recorded {
@@ -104,11 +99,11 @@ impl Recorded {
 fn evidence(config: &Config, one: &Recorded, format: Format) -> Result<Vec<(ImageName, News)>, Failure> {
     let request = one.request();
     let trusted = delivery::unchecked(one.sender, &request);
-    let decoded = delivery::decode(&trusted).during("reading the delivery")?;
+    let decoded = delivery::decode(&trusted).during(format!("reading {}", one.name))?;
     let delivery = Delivery::new(&one.source, &trusted, one.at);
     let evidence = receive::evidence(config, &delivery, decoded);
     if format == Format::Text {
-        evidence.ignored.iter().for_each(|reason| line(format!("ignored: {reason}")));
+        evidence.ignored.iter().for_each(|reason| beside(&format!("{} ", styled(DIM, "ignored")), PLAIN, reason));
     }
     Ok(evidence.news)
 }
@@ -136,6 +131,7 @@ async fn find(
         }
     }
     Ok(Recorded {
+        name: delivery.to_owned(),
         headers,
         body: stored.body.bytes(),
         sender: stored.sender,
@@ -167,5 +163,5 @@ fn from_file(config: &Config, file: &Path, source: Option<&str>) -> Result<Recor
         .get(&source)
         .map(|source| source.sender)
         .ok_or_else(|| Failure::new(format!("no source `{source}` is configured")))?;
-    Ok(Recorded { headers, body, sender, source, at: Timestamp::now() })
+    Ok(Recorded { name: file.display().to_string(), headers, body, sender, source, at: Timestamp::now() })
 }

@@ -1,13 +1,18 @@
 //! `tag2pr serve`: the functions behind one local listener.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use jiff::Timestamp;
+use serde_json::json;
+use tag2pr::config::Source;
+use tag2pr::delivery::Sender;
 use tag2pr_connect::Settings;
 
-use crate::listener::{self, Happened};
-use crate::output::{BAD, BOLD, CommandResult, DIM, During, GOOD, TITLE, line, note, styled};
+use crate::listener;
+use crate::log;
+use crate::output::{BAD, BOLD, CommandResult, DIM, During, Failure, Format, TITLE, line, note, styled};
+use crate::signals::Stop;
 
 /// Listen for deliveries and open pull requests.
 #[derive(Debug, clap::Args)]
@@ -16,74 +21,103 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Host and port, in place of `listen:` in the configuration; port 0 takes a free one.
+    /// Where to listen, in place of `listen:` in the configuration; port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
 }
 
-pub async fn run(args: &Args) -> CommandResult {
+pub async fn run(args: &Args, format: Format) -> CommandResult {
     let settings = Settings::read(args.config.as_deref()).await.during("reading the configuration")?;
+    if settings.queue.is_some() {
+        return Err(Failure::new(
+            "TAG2PR_QUEUE_URL is set, and nothing here would see what is sent to that queue; unset it to use `serve`",
+        ));
+    }
+    let mut stop = Stop::listen().during("listening for signals")?;
     let listen = args.listen.as_deref().unwrap_or(&settings.config.listen);
     let mut listener = listener::start(&settings, listen).await.during("starting")?;
-    let base = format!("http://{}", listener.address);
-    line(format!("{} {}", styled(TITLE, "tag2pr listens on"), styled(BOLD, &base)));
-    for hook in listener::hooks(&settings) {
-        line(format!("  point the sender at {base}{hook}"));
+    match format {
+        Format::Json => line(log::event("listening", json!({ "url": base(listener.address) }))),
+        Format::Text => banner(&settings, listener.address),
     }
-    let mut stopped = std::pin::pin!(stop());
     loop {
         tokio::select! {
-            () = &mut stopped => {
-                note("stopped");
-                return Ok(ExitCode::SUCCESS);
-            }
-            happened = listener.happened.recv() => match happened {
-                Some(happened) => show(&happened),
-                None => return Ok(ExitCode::FAILURE),
-            },
+            () = stop.wanted() => break,
+            Some(happened) = listener.happened.recv() => log::show(&happened, format),
+            else => return Err(Failure::new("the listener stopped")),
         }
+    }
+    note(styled(DIM, "stopping as soon as what is under way has ended"));
+    listener.stop(|happened| log::show(happened, format)).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As a sender writes it, as far as that is known here.
+fn base(address: SocketAddr) -> String {
+    match address.ip() {
+        ip if ip.is_unspecified() => format!("http://<this machine>:{}", address.port()),
+        _ => format!("http://{address}"),
     }
 }
 
-async fn stop() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-            return;
+/// Where it listens, and for each source what to enter at its sender; secrets by reference.
+fn banner(settings: &Settings, address: SocketAddr) {
+    let base = base(address);
+    line(format!("{} {}", styled(TITLE, "tag2pr listens on"), styled(BOLD, &base)));
+    let config = &settings.config;
+    for (name, source) in &config.sources {
+        let secret = source.secret.first().map(|reference| format!("value of {reference}")).unwrap_or_default();
+        line("");
+        line(format!("  {}  {}", styled(BOLD, name), styled(DIM, place(source))));
+        for entry in entries(source.sender, &format!("{base}/hooks/{name}"), &secret) {
+            line(format!("    {entry}"));
         }
     }
-    let _ = interrupted.await;
+    if config.sources.is_empty() {
+        line(format!("  {} `sources:` is empty, so nobody can send anything", styled(BAD, "!")));
+    }
+    if config.repositories.is_empty() {
+        line(format!("  {} `repositories:` is empty, so nothing can be proposed", styled(BAD, "!")));
+    }
+    line("");
 }
 
-/// One line of log for each thing that happened.
-pub fn show(happened: &Happened) {
-    let time = Timestamp::now().strftime("%H:%M:%S").to_string();
-    let time = styled(DIM, time);
-    let good = |text: &str| line(format!("{time} {} {text}", styled(GOOD, "·")));
-    let bad = |text: &str| line(format!("{time} {} {text}", styled(BAD, "!")));
-    match happened {
-        Happened::Answered(answer) => match (&answer.outcome, answer.response.status().is_success()) {
-            (Ok(_), true) => good(&answer.to_string()),
-            _ => bad(&answer.to_string()),
-        },
-        Happened::Proposed(repository, Ok(report)) => {
-            let sentences = report.sentences();
-            if sentences.is_empty() {
-                good(&format!("{repository}: up to date at {}", report.prepared.manifests.commit.short()));
-            }
-            sentences.iter().for_each(|sentence| good(&format!("{repository}: {sentence}")));
-        }
-        Happened::Proposed(repository, Err(error)) => {
-            let next = if error.is_transient() { "it will be tried again" } else { "it needs you, and is tried again" };
-            bad(&format!("{repository}: {error}; {next}"));
-        }
-        Happened::Swept(Ok(report)) => report.sentences().iter().for_each(|sentence| good(sentence)),
-        Happened::Swept(Err(error)) => bad(&format!("sweep: {error}")),
+/// Where a sender is told about its webhook.
+fn place(source: &Source) -> &'static str {
+    match source.sender {
+        Sender::Harbor => "Harbor: in the project, Webhooks, New Webhook",
+        Sender::DockerHub => "Docker Hub: in the repository, Webhooks",
+        Sender::Ghcr => "GitHub: in the organization or repository, Settings, Webhooks",
+        Sender::Distribution => "CNCF Distribution: in config.yml",
     }
+}
+
+/// What to enter there.
+fn entries(sender: Sender, url: &str, secret: &str) -> Vec<String> {
+    let fields = match sender {
+        Sender::Harbor => vec![
+            ("Notify Type", "http".to_owned()),
+            ("Payload Format", "Default".to_owned()),
+            ("Event Type", "Artifact pushed, Artifact deleted".to_owned()),
+            ("Endpoint URL", url.to_owned()),
+            ("Auth Header", format!("<{secret}>")),
+        ],
+        Sender::DockerHub => vec![("Webhook URL", format!("{url}/<{secret}>"))],
+        Sender::Ghcr => vec![
+            ("Payload URL", url.to_owned()),
+            ("Content type", "application/json".to_owned()),
+            ("Secret", format!("<{secret}>")),
+            ("Events", "Packages, Registry packages".to_owned()),
+        ],
+        // https://distribution.github.io/distribution/about/configuration/#notifications
+        Sender::Distribution => {
+            let yaml = format!(
+                "notifications:\n  endpoints:\n    - name: tag2pr\n      url: {url}\n      headers: {{ Authorization: \
+                 [\"<{secret}>\"] }}\n      timeout: 5s\n      threshold: 5\n      backoff: 10s\n      ignore: {{ \
+                 actions: [pull] }}"
+            );
+            return yaml.lines().map(str::to_owned).collect();
+        }
+    };
+    fields.iter().map(|(what, value)| format!("{} {value}", styled(DIM, format!("{what:<14}")))).collect()
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use tag2pr_connect::{Deployment, Settings};
 
-use crate::listener::writer;
-use crate::output::{CommandResult, During, Format, count, json, line};
+use crate::inbox::writer;
+use crate::output::{CommandResult, During, Format, count, json, line, patiently, visible};
 
 /// List the tags of every image that a policy names, and find what deliveries missed.
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,9 @@ pub struct Args {
 pub async fn run(args: &Args, format: Format) -> CommandResult {
     let settings = Settings::read(args.config.as_deref()).await.during("reading the configuration")?;
     let deployment = Deployment::connect(&settings).during("connecting")?;
-    let report = deployment.sweep(&writer("sweep"), Timestamp::now()).await.during("sweeping")?;
+    let writer = writer("sweep");
+    let sweeping = deployment.sweep(&writer, Timestamp::now());
+    let report = patiently("listing tags", sweeping).await.during("sweeping")?;
     match format {
         Format::Json => json(&json!({
             "missed": report.missed.iter().map(|(image, tags)| json!({ "image": image, "tags": tags })).collect::<Vec<_>>(),
@@ -29,7 +31,7 @@ pub async fn run(args: &Args, format: Format) -> CommandResult {
             "poked": report.poked,
         })),
         Format::Text => {
-            report.sentences().iter().for_each(line);
+            report.sentences().iter().for_each(|sentence| line(visible(sentence)));
             line(format!(
                 "{} listed, {} could not be; {} poked",
                 count(report.missed.len(), "image", "images"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,7 +12,9 @@ use tag2pr::markers::{self, Change, NewImage};
 use tag2pr::policy::PolicyName;
 use tag2pr::problem::Problem;
 
-use crate::output::{BAD, BOLD, CommandResult, DIM, During, Failure, Format, GOOD, count, json, line, styled};
+use crate::output::{
+    BAD, BOLD, CommandResult, DIM, During, Failure, Format, GOOD, PLAIN, beside, count, json, line, styled, visible,
+};
 use crate::worktree;
 
 /// Rewrite markers in place, offline.
@@ -54,7 +57,7 @@ impl std::str::FromStr for Image {
     }
 }
 
-#[derive(Default, Serialize)]
+#[derive(Serialize)]
 struct Updated {
     changes: Vec<Change>,
     problems: Vec<Problem>,
@@ -63,19 +66,23 @@ struct Updated {
 pub fn run(args: &Args, format: Format) -> CommandResult {
     let wanted: BTreeMap<&PolicyName, &NewImage> =
         args.image.iter().map(|image| (&image.policy, &image.image)).collect();
-    let mut updated = Updated::default();
-    for file in worktree::read(&args.path).during(format!("reading {}", args.path.display()))? {
+    let found = worktree::read(&args.path).during(format!("reading {}", args.path.display()))?;
+    let mut updated = Updated { changes: Vec::new(), problems: found.problems };
+    for file in found.files {
         if !markers::wanted(&file.path, &file.bytes) {
             continue;
         }
         match markers::edit(&file.path, &file.bytes, &|setter| wanted.get(&setter.policy).map(|image| (*image).clone()))
         {
             Ok(edited) => {
-                if !args.dry_run && !edited.changes.is_empty() {
-                    write(&args.path, &file.path, &edited.bytes)?;
-                }
-                updated.changes.extend(edited.changes);
                 updated.problems.extend(edited.problems);
+                if edited.changes.is_empty() {
+                    continue;
+                }
+                match if args.dry_run { Ok(()) } else { write(&args.path, &file.path, &edited.bytes) } {
+                    Ok(()) => updated.changes.extend(edited.changes),
+                    Err(failure) => updated.problems.push(Problem::of(&file.path, failure.to_string())),
+                }
             }
             Err(problem) => updated.problems.push(problem),
         }
@@ -91,23 +98,24 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
 fn write(root: &Path, path: &str, bytes: &[u8]) -> Result<(), Failure> {
     let target = if root.is_file() { root.to_owned() } else { root.join(path) };
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let doing = || format!("writing {}", target.display());
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).during(doing())?;
-    std::io::Write::write_all(&mut temporary, bytes).during(doing())?;
-    let permissions = fs::metadata(&target).during(doing())?.permissions();
-    fs::set_permissions(temporary.path(), permissions).during(doing())?;
-    temporary.persist(&target).during(doing())?;
-    Ok(())
+    let written = || -> io::Result<()> {
+        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
+        temporary.write_all(bytes)?;
+        fs::set_permissions(temporary.path(), fs::metadata(&target)?.permissions())?;
+        temporary.persist(&target)?;
+        Ok(())
+    };
+    written().during("not written")
 }
 
 fn print(updated: &Updated, dry_run: bool) {
     for change in &updated.changes {
-        line(styled(BOLD, format!("{}:{}", change.file, change.line)));
-        line(format!("  {}", styled(BAD, format!("- {}", change.old))));
-        line(format!("  {}", styled(GOOD, format!("+ {}", change.new))));
+        line(styled(BOLD, visible(format!("{}:{}", change.file, change.line))));
+        line(format!("  {}", styled(BAD, visible(format!("- {}", change.old)))));
+        line(format!("  {}", styled(GOOD, visible(format!("+ {}", change.new)))));
     }
     for problem in &updated.problems {
-        line(format!("{} {problem}", styled(BAD, "problem:")));
+        beside(&format!("{} ", styled(BAD, "problem:")), PLAIN, &problem.to_string());
     }
     let verb = if dry_run { "would change" } else { "changed" };
     line(styled(DIM, format!("{} {verb}", count(updated.changes.len(), "value", "values"))));

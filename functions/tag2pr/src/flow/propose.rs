@@ -187,10 +187,17 @@ pub async fn propose(outside: Outside<'_>, now: Timestamp) -> Result<Report, Err
                 attempt += 1;
             }
             Err(error) => return Err(error),
-            Ok(_) if !prepared.waiting.is_empty() => return Err(Error::Unfinished(prepared.waiting.join("; "))),
+            Ok(done) if !prepared.waiting.is_empty() => return Err(Error::Unfinished(unfinished(&prepared, &done))),
             Ok(done) => return Ok(Report { prepared, done }),
         }
     }
+}
+
+/// What is waited for, and what was done all the same.
+fn unfinished(prepared: &Prepared, done: &[(String, Did)]) -> String {
+    let waiting = prepared.waiting.join("; ");
+    let done: Vec<String> = done.iter().map(|(name, did)| format!("{name}: {did}")).collect();
+    if done.is_empty() { waiting } else { format!("{waiting}; done meanwhile: {}", done.join("; ")) }
 }
 
 /// Reads everything and plans; nothing is written. `replayed` is evidence that is not in the store: what a replayed
@@ -232,7 +239,7 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     holds.extend(new_holds.iter().cloned());
 
     let mut answers = BTreeMap::new();
-    let mut draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers });
+    let mut draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
     for (image, tag) in std::mem::take(&mut draft.questions) {
         let answer = ask_registry(outside, &ledgers, &image, &tag).await;
         if let Answer::NoAnswer { reason, later: true } = &answer {
@@ -240,13 +247,13 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         }
         answers.insert((image, tag), answer);
     }
-    draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers });
+    draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
     // The forge was asked before the base branch was read: what was merged is part of it, unless somebody took it back.
     let rolled_back: Vec<Hold> = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, now)).collect();
     if !rolled_back.is_empty() {
         holds.extend(rolled_back.iter().cloned());
         new_holds.extend(rolled_back);
-        draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers });
+        draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
     }
     waiting.dedup();
     Ok(Prepared { manifests, ledgers, plan: draft, waiting, unlisted, listings, proposed, new_holds })

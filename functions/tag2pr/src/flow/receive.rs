@@ -175,7 +175,7 @@ impl fmt::Display for Recorded {
         }
         match (self.repeated, self.watched) {
             (true, _) => f.write_str(" (known already)"),
-            (false, false) => f.write_str(" (of no interest: no policy names the image)"),
+            (false, false) => f.write_str(" (of no interest: no repository is known to follow it)"),
             (false, true) => Ok(()),
         }
     }

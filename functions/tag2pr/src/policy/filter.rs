@@ -180,6 +180,37 @@ fn reference(text: &str) -> Option<(&str, &str)> {
     (!name.is_empty()).then_some((name, rest))
 }
 
+/// What a template refers to: each reference by its name, and whether the pattern has such a group.
+///
+/// # Errors
+///
+/// When the pattern is no Go regular expression.
+pub fn references(pattern: &str, extract: &str) -> Result<Vec<(String, bool)>, InvalidPattern> {
+    let pattern = Pattern::new(pattern)?;
+    let mut found = Vec::new();
+    let mut rest = extract;
+    while let Some((_, after)) = rest.split_once('$') {
+        rest = match reference(after) {
+            Some((name, rest)) => {
+                let known = groups(name, &pattern.names).iter().any(|group| *group <= pattern.names.len());
+                found.push((name.to_owned(), known));
+                rest
+            }
+            None => after.strip_prefix('$').unwrap_or(after),
+        };
+    }
+    Ok(found)
+}
+
+/// The names of a pattern's groups, from the first group on; empty for those without.
+///
+/// # Errors
+///
+/// When the pattern is no Go regular expression.
+pub fn group_names(pattern: &str) -> Result<Vec<String>, InvalidPattern> {
+    Pattern::new(pattern).map(|pattern| pattern.names)
+}
+
 fn groups(name: &str, names: &[String]) -> Groups {
     // Like Go: no leading zeros, and nine digits at most; all else is a name.
     let numeric =

@@ -92,6 +92,11 @@ impl<'t> Version<'t> {
         Ok(version)
     }
 
+    /// Its three numbers, whatever follows them.
+    pub fn release(&self) -> (u64, u64, u64) {
+        (self.major, self.minor, self.patch)
+    }
+
     /// Whether something follows a hyphen, be it `-rc.1` or `-alpine`.
     pub fn is_prerelease(&self) -> bool {
         !self.prerelease.is_empty()

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use git2::{Index, IndexEntry, IndexTime, Oid, Repository, RepositoryInitOptions, Signature, Time};
+use tag2pr::config::Config;
+use tag2pr_connect::Settings;
 
-use crate::output::{BOLD, DIM, During, Failure, line, styled};
+use crate::output::{BOLD, DIM, During, Failure, PLAIN, beside, line, styled};
 
 macro_rules! story {
     ($path:literal) => {
@@ -25,11 +27,9 @@ const FILES: [(&str, &str); 8] = [
     story!("flux/clusters/production/image-automation/kustomization.yaml"),
 ];
 
-/// Two of its marked lines, for people to see.
-pub const MARKED: [&str; 2] = [
-    r#"image: 192.168.0.40:5000/frontend:main-f9e1f0b-1707200000 # {"$imagepolicy": "flux-system:frontend"}"#,
-    r#"image: 192.168.0.40:5000/backend:main-c40ddee-1707210000 # {"$imagepolicy": "flux-system:backend"}"#,
-];
+/// One of its marked lines, for people to see.
+pub const MARKED: &str =
+    r#"image: 192.168.0.40:5000/backend:main-c40ddee-1707210000 # {"$imagepolicy": "flux-system:backend"}"#;
 
 /// The value that Harbor sends in `Authorization`.
 pub const SECRET: &str = "harbor-example-secret";
@@ -105,8 +105,11 @@ impl Lab {
         };
         fs::create_dir_all(&root).during(format!("making {}", root.display()))?;
         let lab = Self { root, _temporary: temporary };
-        if lab.root.join("fleet.git").exists() {
-            return Err(Failure::new(format!("{} holds a demo already: name another folder", lab.root.display())));
+        for name in ["fleet.git", "state", "tag2pr.yaml", "harbor-secret"] {
+            if lab.root.join(name).exists() {
+                let folder = lab.root.display();
+                return Err(Failure::new(format!("there is a {name} in {folder} already: name another folder")));
+            }
         }
         repository(&lab.root.join("fleet.git")).during("making the manifests repository")?;
         fs::write(lab.config(), CONFIG).during("writing the configuration")?;
@@ -114,9 +117,21 @@ impl Lab {
         Ok(lab)
     }
 
-    /// The configuration's path.
-    pub fn config(&self) -> PathBuf {
+    fn config(&self) -> PathBuf {
         self.root.join("tag2pr.yaml")
+    }
+
+    /// The configuration and the store in the folder, whatever the environment says of others.
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        let file = self.config().display().to_string();
+        Ok(Settings {
+            config: Config::parse(&file, CONFIG).during("reading the configuration")?,
+            file,
+            base: self.root.clone(),
+            objects: tag2pr_state::open(&self.shown("state")).during("opening the store")?,
+            queue: None,
+            cache: self.root.join("cache"),
+        })
     }
 
     /// A path in it, as a person would write it.
@@ -169,17 +184,19 @@ fn entry(path: &str, id: Oid) -> IndexEntry {
     }
 }
 
-/// Sends a recorded delivery as Harbor would.
-pub async fn post(base: &str, delivery: &Recorded) -> Result<(), Failure> {
-    let shown = if delivery.authorization == SECRET { "" } else { ", with another secret" };
-    line(format!("  {} {}{shown}", styled(DIM, "POST /hooks/harbor"), delivery.file));
-    reqwest::Client::new()
-        .post(format!("{base}/hooks/harbor"))
-        .header("Content-Type", "application/json")
-        .header("Authorization", delivery.authorization)
-        .body(delivery.body)
-        .send()
-        .await
-        .during("sending the delivery")?;
-    Ok(())
+impl Recorded {
+    /// Says what is about to be sent.
+    pub fn announce(&self) {
+        let with = if self.authorization == SECRET { "" } else { ", with another secret" };
+        beside(&format!("  {} ", styled(DIM, "POST /hooks/harbor")), PLAIN, &format!("{}{with}", self.file));
+    }
+
+    /// Sends it as Harbor would.
+    pub async fn post(&self, base: &str) -> Result<(), Failure> {
+        // What the environment says of proxies is not meant for this machine itself.
+        let client = reqwest::Client::builder().no_proxy().build().during("sending the delivery")?;
+        let request = client.post(format!("{base}/hooks/harbor")).header("Content-Type", "application/json");
+        let sent = request.header("Authorization", self.authorization).body(self.body).send();
+        sent.await.map(|_| ()).during("sending the delivery")
+    }
 }

@@ -1,0 +1,143 @@
+//! Automations: Flux's objects that propose to this repository and base, and those of `.tag2pr.yaml`.
+
+use super::Automation;
+use crate::flux::{Found, ImageUpdateAutomation};
+use crate::problem::Place;
+use crate::repository_settings::{FILE, ProposalSettings, RepositorySettings};
+use crate::repository_url::RepositoryUrl;
+use crate::seams::{Author, RepositoryId};
+
+/// The automations that count here, and those that do not, with the reason.
+pub(super) fn follow(
+    found: &Found,
+    settings: Result<&RepositorySettings, &String>,
+    here: &RepositoryId,
+) -> (Vec<Automation>, Vec<(Place, String)>) {
+    let mut followed = Vec::new();
+    let mut passed_over = Vec::new();
+    for declared in &found.automations {
+        let automation = match settings {
+            Ok(settings) => automation(declared, found, settings.take_over, here),
+            Err(reason) => Err(reason.clone()),
+        };
+        match automation {
+            Ok(automation) => followed.push(automation),
+            Err(reason) => passed_over.push((declared.object.place.clone(), reason)),
+        }
+    }
+    for own in settings.into_iter().flat_map(|settings| &settings.proposals) {
+        let own = of_settings(own);
+        match followed.iter_mut().find(|automation| automation.name == own.name) {
+            Some(automation) => automation.path = own.path,
+            None => followed.push(own),
+        }
+    }
+    (followed, passed_over)
+}
+
+fn of_settings(own: &ProposalSettings) -> Automation {
+    let name = format!("{}.{}", own.name.0.namespace, own.name.0.name);
+    Automation {
+        branch: format!("tag2pr/{name}"),
+        namespace: own.name.0.namespace.clone(),
+        selector: None,
+        path: plain_path(&own.path),
+        author: author(None, None),
+        name,
+    }
+}
+
+fn author(name: Option<&String>, email: Option<&String>) -> Author {
+    let given = |text: Option<&String>| text.filter(|text| !text.is_empty()).cloned();
+    Author {
+        name: given(name).unwrap_or_else(|| "tag2pr".to_owned()),
+        email: given(email).unwrap_or_else(|| "tag2pr@users.noreply.github.com".to_owned()),
+    }
+}
+
+/// What an automation means for this repository and base, or why it means nothing.
+fn automation(
+    declared: &ImageUpdateAutomation,
+    found: &Found,
+    take_over: bool,
+    here: &RepositoryId,
+) -> Result<Automation, String> {
+    let namespace = declared.object.namespace.clone().unwrap_or_default();
+    if declared.suspend && !take_over {
+        return Err(format!("it is suspended; `takeOver: true` in {FILE} lets tag2pr act in Flux's place"));
+    }
+    if let Some(strategy) = declared.strategy.as_ref().filter(|strategy| strategy.value != "Setters") {
+        return Err(format!("`{}` is no update strategy: Flux knows `Setters` only", strategy.value));
+    }
+    let source_namespace = declared.source.namespace.as_deref().unwrap_or(&namespace);
+    // Flux's own GitRepository often is not in Git; then it can only be this repository.
+    let source = found.git_repositories.iter().find(|source| {
+        source.object.name == declared.source.name
+            && source.object.namespace.as_deref().unwrap_or_default() == source_namespace
+    });
+    if let Some(source) = source
+        && here.host != "local"
+        && !is_here(&source.url.value, here)
+    {
+        return Err(format!("its source is another repository, {}", source.url.value));
+    }
+    let checkout = declared.checkout.as_ref().or_else(|| source.and_then(|source| source.reference.as_ref()));
+    let branch = match checkout {
+        Some(reference) if reference.tag.is_some() || reference.semver.is_some() || reference.commit.is_some() => {
+            return Err("it checks out a tag or a commit, which nothing can be proposed to".to_owned());
+        }
+        Some(reference) => reference
+            .name
+            .as_deref()
+            .and_then(|name| name.strip_prefix("refs/heads/"))
+            .or(reference.branch.as_ref().map(|at| at.value.as_str())),
+        None => None,
+    };
+    if let Some(branch) = branch.filter(|branch| *branch != here.base) {
+        return Err(format!("it is for the branch `{branch}`, and this is `{}`", here.base));
+    }
+    let name = format!("{namespace}.{}", declared.object.name);
+    let push = declared.push_branch.as_ref().map(|at| at.value.as_str()).filter(|push| *push != here.base);
+    Ok(Automation {
+        branch: push.map_or_else(|| format!("tag2pr/{name}"), str::to_owned),
+        selector: declared.policies.clone(),
+        path: plain_path(declared.path.as_ref().map_or("", |at| &at.value)),
+        author: author(declared.author_name.as_ref(), declared.author_email.as_ref()),
+        name,
+        namespace,
+    })
+}
+
+fn is_here(url: &str, here: &RepositoryId) -> bool {
+    RepositoryUrl::parse(url).is_ok_and(|url| {
+        let id = url.identify(&here.base);
+        id.host == here.host && id.path == here.path
+    })
+}
+
+/// A path without `.`, `..` and empty segments; `..` never leads above the root.
+fn plain_path(path: &str) -> String {
+    let mut segments = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            segment => segments.push(segment),
+        }
+    }
+    segments.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_never_leads_out_of_the_repository() {
+        assert_eq!(plain_path("./flux/clusters/production/"), "flux/clusters/production");
+        assert_eq!(plain_path("../../etc/./x/../passwd"), "etc/passwd");
+        assert_eq!(plain_path("."), "");
+    }
+}

@@ -1,0 +1,165 @@
+//! `.tag2pr.yaml`, at the root of a manifests repository: what Flux's objects cannot say, or all of it without Flux.
+
+use std::str::FromStr;
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+use serde::de::{self, Deserializer};
+
+use crate::policy::{FilterTags, PolicyChoice, PolicyName};
+use crate::problem::{Problem, read_yaml};
+
+/// Where it lies.
+pub const FILE: &str = ".tag2pr.yaml";
+
+/// Everything in `.tag2pr.yaml`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct RepositorySettings {
+    /// Whether automations count although `suspend: true` silences Flux for them.
+    pub take_over: bool,
+    /// Policies, or what is added to the ImagePolicy of the same name.
+    pub policies: Vec<PolicySettings>,
+    /// Automations for people without Flux.
+    pub proposals: Vec<ProposalSettings>,
+}
+
+/// One policy. An ImagePolicy of its name is overlaid with what is said here; without one this is the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct PolicySettings {
+    /// `namespace/name`
+    pub name: Name,
+    /// The image, as it shall be written; needed where there is no ImagePolicy.
+    #[serde(default)]
+    pub image: Option<String>,
+    /// Tags that count as if they did not exist.
+    #[serde(default)]
+    pub exclusion_list: Option<Vec<String>>,
+    /// Which tags to look at.
+    #[serde(default)]
+    pub filter_tags: Option<FilterTags>,
+    /// By what to rank.
+    #[serde(default)]
+    pub policy: Option<PolicyChoice>,
+    /// `Never`, `IfNotPresent` or `Always`
+    #[serde(default)]
+    pub digest_reflection_policy: Option<String>,
+    /// How long a tag must have been known here before it is proposed.
+    #[serde(default)]
+    pub minimum_age: Option<Age>,
+}
+
+/// An automation for people without Flux: which folder, under which name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ProposalSettings {
+    /// `namespace/name`: its policies are those of the namespace.
+    pub name: Name,
+    /// The folder or file whose markers it updates; the whole repository by default.
+    #[serde(default)]
+    pub path: String,
+}
+
+/// `namespace/name`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name(pub PolicyName);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.split_once('/') {
+            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+                Ok(Self(PolicyName { namespace: namespace.to_owned(), name: name.to_owned() }))
+            }
+            _ => Err(de::Error::custom(format!("`{text}` is no name: write `namespace/name`"))),
+        }
+    }
+}
+
+/// A time that passes: `90s`, `15m`, `2h`, `3d`, `1w`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Age(pub SignedDuration);
+
+impl FromStr for Age {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let seconds: i64 = match &text[digits.len()..] {
+            "s" => 1,
+            "m" => 60,
+            "h" => 60 * 60,
+            "d" => 24 * 60 * 60,
+            "w" => 7 * 24 * 60 * 60,
+            _ => 0,
+        };
+        match digits.parse::<i64>().ok().and_then(|number| number.checked_mul(seconds)) {
+            Some(all) if seconds > 0 && all >= 0 => Ok(Self(SignedDuration::from_secs(all))),
+            _ => Err(format!("`{text}` is no age: write for example `90s`, `15m`, `2h`, `3d` or `1w`")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Age {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl RepositorySettings {
+    /// Reads the file.
+    ///
+    /// # Errors
+    ///
+    /// The first problem, with its place and what to do.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        // A file of comments alone says nothing, which is no mistake.
+        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+            return Ok(Self::default());
+        }
+        read_yaml(FILE, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        RepositorySettings::parse(text).map_or_else(|problem| problem.to_string(), |_| "no problem".to_owned())
+    }
+
+    #[test]
+    fn a_policy_can_be_written_without_flux() {
+        let settings = RepositorySettings::parse(
+            "takeOver: true\n\
+             policies:\n\
+             \x20 - name: flux-system/frontend\n\
+             \x20   image: ghcr.io/acme/frontend\n\
+             \x20   filterTags: { pattern: '^main-(?P<ts>[0-9]+)$', extract: $ts }\n\
+             \x20   policy: { numerical: { order: asc } }\n\
+             \x20   minimumAge: 3d\n\
+             proposals:\n\
+             \x20 - name: flux-system/production\n\
+             \x20   path: clusters/production\n",
+        )
+        .unwrap();
+        assert!(settings.take_over);
+        assert_eq!(settings.policies[0].name.0.to_string(), "flux-system/frontend");
+        assert_eq!(settings.policies[0].minimum_age, Some(Age(SignedDuration::from_hours(72))));
+        assert_eq!(settings.proposals[0].path, "clusters/production");
+    }
+
+    #[test]
+    fn a_file_of_comments_says_nothing() {
+        assert_eq!(RepositorySettings::parse("# later\n\n"), Ok(RepositorySettings::default()));
+    }
+
+    #[test]
+    fn mistakes_have_a_place_and_a_mend() {
+        insta::assert_snapshot!(problem("takeover: true\n"), @".tag2pr.yaml:1:1: unknown key `takeover`; did you mean `takeOver`?");
+        insta::assert_snapshot!(problem("policies:\n  - name: frontend\n"), @".tag2pr.yaml:2:11: `frontend` is no name: write `namespace/name`");
+        insta::assert_snapshot!(problem("policies:\n  - name: a/b\n    minimumAge: 3 days\n"), @".tag2pr.yaml:3:17: `3 days` is no age: write for example `90s`, `15m`, `2h`, `3d` or `1w`");
+    }
+}

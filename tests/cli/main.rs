@@ -1,0 +1,18 @@
+//! The real binary, from outside: what is typed, what is seen, what is left behind.
+
+// A test exports nothing: `pub` says what a module offers to the others.
+#![allow(unreachable_pub)]
+
+mod environment;
+mod serving;
+
+mod check;
+mod decode;
+mod demo;
+mod explain;
+mod help;
+mod passes;
+mod replay;
+mod serve;
+mod trouble;
+mod update;
