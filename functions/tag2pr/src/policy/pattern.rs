@@ -41,6 +41,7 @@ const BAD_COUNT: &str = "invalid repeat count";
 const BAD_ESCAPE: &str = "invalid escape sequence";
 const BAD_GROUP: &str = "invalid or unsupported Perl syntax";
 const BAD_NAME: &str = "invalid named capture";
+const TOO_LARGE: &str = "expression too large";
 const UNSUPPORTED: &str = "not supported by tag2pr";
 
 fn invalid(what: &'static str, excerpt: &str) -> InvalidPattern {
@@ -61,13 +62,16 @@ fn invalid(what: &'static str, excerpt: &str) -> InvalidPattern {
 impl Pattern {
     /// Reads a pattern.
     pub(super) fn new(text: &str) -> Result<Self, InvalidPattern> {
+        if text.len() > MOST_BYTES {
+            return Err(invalid(TOO_LARGE, text));
+        }
         let mut reader = Reader { rest: text, ..Reader::default() };
         reader.read(text)?;
         match Regex::new(&reader.out) {
             Ok(regex) if regex.captures_len() == reader.names.len() + 1 => {
                 Ok(Self { text: text.to_owned(), regex, names: reader.names, ending: ending(&reader.out) })
             }
-            Err(regex::Error::CompiledTooBig(_)) => Err(invalid("expression too large", text)),
+            Err(regex::Error::CompiledTooBig(_)) => Err(invalid(TOO_LARGE, text)),
             // Rust forgets groups that can never take part, and the others would change their numbers.
             Ok(_) => Err(invalid(UNSUPPORTED, "(…){0}")),
             Err(_) => Err(invalid(UNSUPPORTED, text)),
@@ -337,12 +341,19 @@ impl Group<'_> {
     }
 }
 
+/// Go has other limits for size; this one keeps the time within bounds in which a pattern is read and refused.
+const MOST_BYTES: usize = 16 * 1024;
+
 /// Go's limit for one repetition, and for the product of nested ones.
 const MOST_REPEATS: u32 = 1000;
 
 /// Reads `{2}`, `{2,}` or `{2,3}`: its length, the least and the most. Anything else means a brace.
 fn counts(text: &str) -> Result<Option<(usize, u32, Option<u32>)>, InvalidPattern> {
-    let Some((inside, _)) = text[1..].split_once('}') else { return Ok(None) };
+    let rest = &text[1..];
+    let (inside, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != ',').unwrap_or(rest.len()));
+    if !after.starts_with('}') {
+        return Ok(None);
+    }
     let (least, most) = inside
         .split_once(',')
         .map_or((inside, Some(inside)), |(least, most)| (least, Some(most).filter(|most| !most.is_empty())));

@@ -213,15 +213,23 @@ pub enum InvalidRange {
     /// A comparator whose version is none: `>=1.0.0-beta.01`.
     #[error("constraint parser error: {0:?}")]
     Version(String),
+    /// Flux would take it, and quadratic time to read it.
+    #[error("it is longer than {MOST_BYTES} bytes")]
+    TooLong,
 }
+
+const MOST_BYTES: usize = 4096;
 
 impl Constraint {
     /// Reads a range.
     ///
     /// # Errors
     ///
-    /// When Flux would refuse it; an empty range is refused too.
+    /// When Flux would refuse it; an empty range is refused too, and one of more than 4096 bytes.
     pub fn parse(text: &str) -> Result<Self, InvalidRange> {
+        if text.len() > MOST_BYTES {
+            return Err(InvalidRange::TooLong);
+        }
         let groups = without_hyphens(text).split("||").map(Group::parse).collect::<Result<_, _>>()?;
         Ok(Self { text: text.to_owned(), groups })
     }

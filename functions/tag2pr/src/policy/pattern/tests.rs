@@ -172,6 +172,14 @@ proptest! {
 }
 
 #[test]
+fn a_pattern_that_would_take_long_to_read_is_refused() {
+    for part in ["{", "[:", "[", "(", "a{1000}", "a|"] {
+        assert!(Pattern::new(&part.repeat(100_000)).unwrap_err().to_string().starts_with("expression too large"));
+    }
+    assert!(Pattern::new(&"{".repeat(16 * 1024)).unwrap().is_match(&"{".repeat(16 * 1024)));
+}
+
+#[test]
 fn what_all_matches_end_in_is_known_where_a_pattern_says_so() {
     let table = [
         (r"^.*\.sig$", ".sig"),

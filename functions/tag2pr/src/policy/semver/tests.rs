@@ -148,6 +148,8 @@ fn what_is_no_range_is_refused() {
     for range in ["1x", "x1", "1.2.3-01", ">=1.0.0-beta.01", "18446744073709551616", "1|2"] {
         assert!(matches!(Constraint::parse(range), Err(InvalidRange::Version(_))), "{range:?}");
     }
+    assert_eq!(Constraint::parse(&"1 - 2 ".repeat(100_000)).unwrap_err(), InvalidRange::TooLong);
+    assert!(Constraint::parse(&"1 - 2 ".repeat(600)).is_ok());
 }
 
 #[test]
