@@ -59,17 +59,12 @@ impl Deployment {
             settings.config.registries.iter().map(|one| registry(one, settings)).collect::<Result<_, _>>()?;
         let client = Client::new(registries, Others::Anonymous).map_err(|error| unusable(error.to_string()))?;
         let unasked = settings.config.registries.iter().filter(|one| !one.confirm).map(|one| one.host.clone());
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("tag2pr/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| unusable(format!("TLS cannot be set up: {error}")))?;
         let repositories = settings
             .config
             .repositories
             .iter()
             .enumerate()
-            .map(|(index, one)| repository(index, one, settings, &http))
+            .map(|(index, one)| repository(index, one, settings))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             objects: Arc::clone(&settings.objects),
@@ -180,12 +175,7 @@ fn registry(one: &config::Registry, settings: &Settings) -> Result<RegistrySetti
     })
 }
 
-fn repository(
-    index: usize,
-    one: &config::Repository,
-    settings: &Settings,
-    http: &reqwest::Client,
-) -> Result<Repository, ConnectError> {
+fn repository(index: usize, one: &config::Repository, settings: &Settings) -> Result<Repository, ConnectError> {
     let mut url = RepositoryUrl::parse(&one.url).map_err(|error| ConnectError::Unusable {
         file: settings.file.clone(),
         // The text may hold a password: it is not repeated.
@@ -218,7 +208,7 @@ fn repository(
     );
     let api = one.api.as_ref().map(|api| api.parse().map_err(|error| unusable(format!("`api` is no URL: {error}"))));
     let means = Means {
-        client: http.clone(),
+        client: client(one, settings).map_err(unusable)?,
         token,
         api: api.transpose()?,
         objects: Arc::clone(&settings.objects),
@@ -236,4 +226,19 @@ fn git_credentials(credentials: Option<&config::Credentials>, kind: Kind, token:
         Kind::Local => "git".to_owned(),
     });
     tag2pr_git::Credentials { user, token: token.clone() }
+}
+
+/// The connections to a repository's forge: no redirects, and its own certificate authority if it has one.
+fn client(one: &config::Repository, settings: &Settings) -> Result<reqwest::Client, String> {
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("tag2pr/", env!("CARGO_PKG_VERSION")));
+    if let Some(ca) = &one.ca {
+        let pem =
+            fs::read(settings.base.join(ca)).map_err(|error| format!("the `ca` cannot be read: {ca}: {error}"))?;
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem)
+            .map_err(|error| format!("the `ca` {ca} holds no PEM certificate: {error}"))?;
+        builder = certificates.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
+    }
+    builder.build().map_err(|error| format!("TLS cannot be set up: {error}"))
 }
