@@ -1,6 +1,6 @@
 //! The systems outside, in this product's words: an object store, a Git server, a forge, registries, a queue.
 //!
-//! Each trait has one stand-in with state and one conformance suite in [`crate::testing`], which the stand-in and the
+//! Each trait has one stand-in with state and one conformance suite in the feature `testing`, which the stand-in and the
 //! real thing both pass. Errors are named by what the caller does next.
 
 use std::fmt;
