@@ -73,7 +73,7 @@ fn the_commit_message_is_as_the_automation_says() {
 }
 
 #[test]
-#[ignore = "needs policies in `.tag2pr.yaml` and the order `newest`"]
+#[ignore = "needs the order `newest`"]
 fn of_full_commit_hashes_the_one_pushed_last_is_proposed() {
     let (first, second) = ("f902768662060ce8f0e560c7f830613a45758a7c", "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567");
     let worker = "ghcr.io/example/pipeline/ingestion-worker";

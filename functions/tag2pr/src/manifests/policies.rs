@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::DeclaredPolicy;
 use crate::flux::{self, Found, ImagePolicy, ImageRepository};
 use crate::image::ImageName;
-use crate::policy::{FilterTags, OrderSpec, Policy, PolicyChoice, PolicyName, PolicySpec, SemverSpec};
+use crate::policy::{Policy, PolicyName, PolicySpec};
 use crate::problem::Place;
 use crate::repository_settings::{FILE, PolicySettings, RepositorySettings};
 
@@ -112,21 +112,8 @@ fn written(
     if policy.suspend {
         return Err("the policy is suspended".to_owned());
     }
-    let text = |at: &Option<flux::At<String>>| at.as_ref().map(|at| at.value.clone()).unwrap_or_default();
-    let order = |order: &Option<flux::Order>| order.as_ref().map(|order| OrderSpec { order: text(&order.order) });
-    Ok(PolicySpec {
-        name: name.clone(),
-        image: image.to_owned(),
-        exclusion_list: exclusions.iter().map(|at| at.value.clone()).collect(),
-        policy: PolicyChoice {
-            semver: policy.semver_range.as_ref().map(|at| SemverSpec { range: at.value.clone() }),
-            alphabetical: order(&policy.alphabetical),
-            numerical: order(&policy.numerical),
-        },
-        filter_tags: (policy.pattern.is_some() || policy.extract.is_some())
-            .then(|| FilterTags { pattern: text(&policy.pattern), extract: text(&policy.extract) }),
-        digest_reflection_policy: text(&policy.digest_reflection),
-    })
+    let exclusion_list = exclusions.iter().map(|at| at.value.clone()).collect();
+    Ok(PolicySpec { name: name.clone(), exclusion_list, ..policy.spec(image) })
 }
 
 /// What the settings say goes before what the object says, key by key.
