@@ -89,3 +89,37 @@ async fn fold(
         Err(error) => Err(error),
     }
 }
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::ledger::Push;
+    use crate::testing::memory::Memory;
+
+    #[test]
+    fn more_pushes_than_one_portion_are_all_read_and_folded() {
+        let (store, image) = (Memory::default(), "ghcr.io/acme/web".parse().unwrap());
+        let many = 2 * PORTION + 7;
+        pollster::block_on(async {
+            for second in 0..many {
+                let at = jiff::Timestamp::from_second(1_760_000_000 + second as i64).unwrap();
+                let news = News::Pushed(Push {
+                    tag: format!("build-{second}").parse().unwrap(),
+                    digest: None,
+                    pushed_at: Some(at),
+                    received_at: at,
+                    delivery: "delivery".to_owned(),
+                    event: None,
+                    source: "hub".to_owned(),
+                    actor: None,
+                });
+                assert!(record(&store, &image, &news, "test").await.unwrap());
+            }
+            let ledger = read(&store, &image, "test").await.unwrap();
+            assert_eq!(ledger.live().count(), many);
+            let left = store.list(&Key::pushes(&image)).await.unwrap();
+            assert!(left.len() < FOLD_AT, "{} pushes are left", left.len());
+            assert_eq!(read(&store, &image, "test").await.unwrap(), ledger, "what was folded is in the snapshot");
+        });
+    }
+}
