@@ -25,9 +25,10 @@ mod wire;
 use std::fmt;
 use std::str::FromStr;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use authentication::Refusal;
 pub use headers::{InvalidHeaders, read_headers};
@@ -63,6 +64,31 @@ struct Face {
     authenticate: fn(&Request<'_>, &[Secret]) -> Result<(), Refusal>,
     /// What the body says, in its order.
     decode: fn(&HeaderMap, &[u8]) -> Result<Vec<Reading>, Malformed>,
+    /// How it takes our answers.
+    habits: Habits,
+}
+
+/// What a sender does with answers, where it is not what most do.
+struct Habits {
+    /// A 4xx makes it stop, or send the same for ever: what is authentic and cannot be read gets 2xx as well.
+    unforgiving: bool,
+    /// What it wants to hear when it asks whether its deliveries are welcome; `None` to everything else. Only requests
+    /// that are authentic get here.
+    handshake: fn(&Method, &Trusted<'_>) -> Option<Handshake>,
+}
+
+impl Habits {
+    /// It looks at the status, tries again or not, and asks nothing.
+    const PLAIN: Habits = Habits { unforgiving: false, handshake: |_, _| None };
+}
+
+/// The answer to a sender that asks whether its deliveries are welcome. It is always 200.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handshake {
+    /// Headers that it waits for.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body, JSON.
+    pub body: Value,
 }
 
 impl Sender {
@@ -81,6 +107,11 @@ impl Sender {
     /// As it is written in configuration and JSON: `docker-hub`.
     pub fn as_str(self) -> &'static str {
         self.face().name
+    }
+
+    /// Whether a 4xx makes it stop, or send the same for ever.
+    pub fn is_unforgiving(self) -> bool {
+        self.face().habits.unforgiving
     }
 }
 
@@ -191,9 +222,16 @@ pub fn unchecked<'a>(sender: Sender, request: &Request<'a>) -> Trusted<'a> {
     Trusted { sender, headers: request.headers, body: request.body }
 }
 
-/// Whose request this looks like, by its headers or its body. A guess, never a proof.
+/// Whose request this looks like, by its headers or else its body. A guess, never a proof.
 pub fn recognise(headers: &HeaderMap, body: &[u8]) -> Option<Sender> {
-    Sender::ALL.into_iter().find(|sender| (sender.face().recognise)(headers, body))
+    let first = |body| Sender::ALL.into_iter().find(|sender| (sender.face().recognise)(headers, body));
+    // Headers name their sender; bodies may look alike.
+    first(b"").or_else(|| first(body))
+}
+
+/// What the sender wants to hear, if this asks whether its deliveries are welcome instead of being one.
+pub fn handshake(method: &Method, request: &Trusted<'_>) -> Option<Handshake> {
+    (request.sender.face().habits.handshake)(method, request)
 }
 
 /// The headers that [`decode`] reads. A recording of the body and these holds no secret and decodes to the same.

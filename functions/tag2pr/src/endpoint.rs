@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `POST /hooks/<source>` | a delivery from a sender that signs or authenticates |
 //! | `POST /hooks/<source>/<secret>` | a delivery from a sender that does neither |
+//! | the same with `OPTIONS` | a sender that asks first whether its deliveries are welcome |
 //! | `GET /healthz` | 200 while the process runs |
 //!
 //! Statuses are chosen for what senders do with them: what is authentic gets 2xx even if it is of no interest (a 4xx
@@ -12,13 +13,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use http::header::CONTENT_ENCODING;
 use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::delivery::{self, Sender};
+use crate::delivery::{self, Handshake};
 use crate::flow::Error;
-use crate::flow::receive::{Delivery, Outside, receive};
+use crate::flow::receive::{Delivery, Outside, believe, record};
 use crate::secret::Secret;
 
 /// An answer, and what the log shall say of it.
@@ -70,30 +72,56 @@ pub async fn answer(
     match (first, source) {
         ("healthz", None) => plain(StatusCode::OK, &json!({ "status": "ok" })),
         ("hooks", Some(source)) if outside.config.sources.contains_key(source) => {
-            if request.method() != Method::POST {
+            let method = request.method();
+            if ![Method::POST, Method::OPTIONS].contains(method) {
                 return plain(StatusCode::METHOD_NOT_ALLOWED, &error("deliveries are sent with POST"));
             }
             let limit = outside.config.limits.body.0;
-            let sender = outside.config.sources[source].sender;
             if request.body().len() > limit {
                 return Answer::too_large(limit);
             }
+            // No sender compresses, and a few bytes could unfold to more than fits anywhere.
+            if request.headers().contains_key(CONTENT_ENCODING) {
+                return plain(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    &error("deliveries are sent without Content-Encoding"),
+                );
+            }
             let request = delivery::Request { headers: request.headers(), path_secret, body: request.body() };
             let known = secrets.get(source).map(Vec::as_slice).unwrap_or_default();
-            let outcome = receive(outside, source, known, &request, now).await;
-            let (status, body) = match &outcome {
-                Ok(delivery) => (StatusCode::OK, told(delivery)),
-                // Distribution sends its events in order, and again until it is content: one that cannot be read would
-                // hold up all later ones. It is stored, so nothing is lost.
-                Err(failure @ Error::Malformed(_)) if sender == Sender::Distribution => {
-                    (StatusCode::ACCEPTED, error(&failure.to_string()))
-                }
-                Err(failure) => (status(failure), error(&failure.to_string())),
+            let (response, outcome) = match believe(outside, source, known, &request) {
+                Err(failure) => (json(status(&failure), &error(&failure.to_string())), Err(failure)),
+                Ok(trusted) => match delivery::handshake(method, &trusted) {
+                    Some(wanted) => (welcome(wanted), Ok(None)),
+                    None if method == Method::OPTIONS => {
+                        return plain(StatusCode::METHOD_NOT_ALLOWED, &error("deliveries are sent with POST"));
+                    }
+                    None => {
+                        let outcome = record(outside, source, &trusted, now).await;
+                        let unforgiving = trusted.sender().is_unforgiving();
+                        (answered(&outcome, unforgiving), outcome.map(Some))
+                    }
+                },
             };
-            Answer { response: json(status, &body), source: Some(source.to_owned()), outcome: outcome.map(Some) }
+            Answer { response, source: Some(source.to_owned()), outcome }
         }
         _ => plain(StatusCode::NOT_FOUND, &error("there is nothing here: deliveries go to /hooks/<source>")),
     }
+}
+
+fn answered(outcome: &Result<Delivery, Error>, unforgiving: bool) -> Response<String> {
+    match outcome {
+        Ok(delivery) => json(StatusCode::OK, &told(delivery)),
+        // It is stored, so nothing is lost.
+        Err(failure @ Error::Malformed(_)) if unforgiving => json(StatusCode::ACCEPTED, &error(&failure.to_string())),
+        Err(failure) => json(status(failure), &error(&failure.to_string())),
+    }
+}
+
+fn welcome(wanted: Handshake) -> Response<String> {
+    let mut response = json(StatusCode::OK, &wanted.body);
+    response.headers_mut().extend(wanted.headers);
+    response
 }
 
 fn status(failure: &Error) -> StatusCode {

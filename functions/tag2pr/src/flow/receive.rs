@@ -117,22 +117,19 @@ pub struct Recorded {
     pub watched: bool,
 }
 
-/// Takes a delivery from the configured source of this name.
+/// Checks that a request comes from the configured source of this name.
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] if it is not authentic: nothing is stored. [`Error::Malformed`] if it is and cannot be read: it
-/// is stored all the same. [`Error::Store`] if it could not be made durable: the sender should come again.
-pub async fn receive(
+/// [`Error::Refused`] if it is not authentic, [`Error::UnknownSource`] if nothing of that name is configured.
+pub fn believe<'a>(
     outside: Outside<'_>,
     source: &str,
     secrets: &[Secret],
-    request: &Request<'_>,
-    now: Timestamp,
-) -> Result<Delivery, Error> {
-    let sender = outside.config.sources.get(source).map(|source| source.sender).ok_or(Error::UnknownSource)?;
-    let trusted = delivery::authenticate(sender, request, secrets)?;
-    record(outside, source, &trusted, now).await
+    request: &Request<'a>,
+) -> Result<Trusted<'a>, Error> {
+    let source = outside.config.sources.get(source).ok_or(Error::UnknownSource)?;
+    Ok(delivery::authenticate(source.sender, request, secrets)?)
 }
 
 impl Delivery {
@@ -181,7 +178,12 @@ impl fmt::Display for Recorded {
     }
 }
 
-/// Takes a delivery that somebody has vouched for: [`receive`] by its signature, `replay` by asking for it.
+/// Takes a delivery that somebody has vouched for: [`believe`] by its signature, `replay` by asking for it.
+///
+/// # Errors
+///
+/// [`Error::Malformed`] if it cannot be read: it is stored all the same. [`Error::Store`] if it could not be made
+/// durable: the sender should come again.
 pub async fn record(
     outside: Outside<'_>,
     source: &str,
