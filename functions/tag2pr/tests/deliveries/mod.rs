@@ -8,7 +8,7 @@ use tag2pr::delivery::{Request, Sender, read_headers};
 use tag2pr::secret::Secret;
 
 /// What is in `events/` beside the folders of deliveries, and is read by other tests or by people.
-const READ_ELSEWHERE: [&str; 2] = ["README.md", "invoke"];
+const READ_ELSEWHERE: [&str; 4] = ["README.md", "identity-key.pem", "identity-keys.json", "invoke"];
 
 /// One pair of files.
 pub(crate) struct Delivery {
