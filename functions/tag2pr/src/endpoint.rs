@@ -7,7 +7,7 @@
 //! | the same with `OPTIONS` | a sender that asks first whether its deliveries are welcome |
 //! | `GET /healthz` | 200 while the process runs |
 //!
-//! Statuses are chosen for what senders do with them: what is authentic gets 2xx even if it is of no interest (a 4xx
+//! Whoever is not believed is told so and no more; the log says why, under the id that the answer names. Statuses are chosen for what senders do with them: what is authentic gets 2xx even if it is of no interest (a 4xx
 //! disables hooks or blocks queues), what could not be made durable gets 503 so that it comes again.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::delivery::{self, Handshake};
 use crate::flow::Error;
-use crate::flow::receive::{Delivery, Outside, believe, record};
+use crate::flow::receive::{Delivery, Outside, believe, delivery_id, record};
 use crate::secret::Secret;
 
 /// An answer, and what the log shall say of it.
@@ -30,6 +30,8 @@ pub struct Answer {
     pub response: Response<String>,
     /// The source in the path, if there is such a source.
     pub source: Option<String>,
+    /// The id that the log names a request by which was not believed. Nothing else is kept of it.
+    pub refused: Option<String>,
     /// What was made of the delivery.
     pub outcome: Result<Option<Delivery>, Error>,
 }
@@ -55,7 +57,8 @@ impl fmt::Display for Answer {
             Ok(Some(delivery)) => write!(f, "{status} {source}: {}", delivery.reading),
             Ok(None) => write!(f, "{status} {source}"),
             Err(error) => write!(f, "{status} {source}: {error}"),
-        }
+        }?;
+        self.refused.iter().try_for_each(|id| write!(f, " ({id})"))
     }
 }
 
@@ -89,8 +92,14 @@ pub async fn answer(
             }
             let request = delivery::Request { headers: request.headers(), path_secret, body: request.body() };
             let known = secrets.get(source).map(Vec::as_slice).unwrap_or_default();
-            let (response, outcome) = match believe(outside, source, known, &request) {
-                Err(failure) => (json(status(&failure), &error(&failure.to_string())), Err(failure)),
+            let mut refused = None;
+            let (response, outcome) = match believe(outside, source, known, &request, now).await {
+                Err(failure) => {
+                    let id = delivery_id(source, request.body, now);
+                    let body = json!({ "error": disbelief(&failure), "delivery": id });
+                    refused = Some(id);
+                    (json(status(&failure), &body), Err(failure))
+                }
                 Ok(trusted) => match delivery::handshake(method, &trusted) {
                     Some(wanted) => (welcome(wanted), Ok(None)),
                     None if method == Method::OPTIONS => {
@@ -103,9 +112,17 @@ pub async fn answer(
                     }
                 },
             };
-            Answer { response, source: Some(source.to_owned()), outcome }
+            Answer { response, source: Some(source.to_owned()), refused, outcome }
         }
         _ => plain(StatusCode::NOT_FOUND, &error("there is nothing here: deliveries go to /hooks/<source>")),
+    }
+}
+
+/// What somebody hears who is not believed: nothing that helps to do better.
+fn disbelief(failure: &Error) -> &'static str {
+    match failure {
+        Error::Issuer(_) => "this cannot be checked at the moment: send it again",
+        _ => "this is not believed; the log of tag2pr says why, under this id",
     }
 }
 
@@ -129,9 +146,12 @@ fn status(failure: &Error) -> StatusCode {
         Error::Refused(_) => StatusCode::UNAUTHORIZED,
         Error::Malformed(_) => StatusCode::BAD_REQUEST,
         Error::UnknownSource => StatusCode::NOT_FOUND,
-        Error::Store(_) | Error::Git(_) | Error::Host(_) | Error::Registry(_) | Error::Unfinished(_) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Error::Issuer(_)
+        | Error::Store(_)
+        | Error::Git(_)
+        | Error::Host(_)
+        | Error::Registry(_)
+        | Error::Unfinished(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -149,7 +169,7 @@ fn error(message: &str) -> Value {
 }
 
 fn plain(status: StatusCode, body: &Value) -> Answer {
-    Answer { response: json(status, body), source: None, outcome: Ok(None) }
+    Answer { response: json(status, body), source: None, refused: None, outcome: Ok(None) }
 }
 
 fn json(status: StatusCode, body: &Value) -> Response<String> {
