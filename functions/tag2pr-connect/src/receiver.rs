@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use tag2pr::config::Config;
 use tag2pr::endpoint::{self, Answer};
 use tag2pr::flow::issuers::Issuers;
-use tag2pr::flow::receive::Outside;
+use tag2pr::flow::receive::{Delivery, Outside};
+use tag2pr::flow::{Error, handed_over};
 use tag2pr::seams::{Objects, Pokes};
 use tag2pr::secret::Secret;
 use tag2pr_state::queue::{Inbox, Sqs, SqsSettings};
@@ -58,6 +59,15 @@ impl Receiver {
     /// Answers one request; `writer` names the call in what it writes.
     pub async fn answer(&self, request: &Request<Vec<u8>>, writer: &str, now: Timestamp) -> Answer {
         endpoint::answer(self.outside(writer), &self.secrets, request, now).await
+    }
+
+    /// Takes an event that AWS hands over.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`handed_over::take`].
+    pub async fn take(&self, event: &[u8], writer: &str, now: Timestamp) -> Result<Delivery, Error> {
+        handed_over::take(self.outside(writer), event, now).await
     }
 
     /// The world as the journey `receive` sees it.

@@ -2,6 +2,7 @@
 //! says whether it will pass, a log line is one JSON object.
 
 pub mod function_url;
+pub mod invocation;
 pub mod log;
 pub mod queue;
 
@@ -15,6 +16,13 @@ use serde_json::json;
 pub struct Failed {
     kind: &'static str,
     message: String,
+}
+
+impl Failed {
+    /// What will fail the next time as well.
+    pub fn permanent(message: String) -> Self {
+        Self { kind: "Permanent", message }
+    }
 }
 
 impl From<tag2pr::flow::Error> for Failed {

@@ -18,15 +18,26 @@ pub async fn work<F>(event: SqsEvent, mut propose: impl FnMut(Poke) -> F) -> Sqs
 where
     F: Future<Output = Result<(), Error>>,
 {
+    each(event, "A poke", |message| {
+        let poke = serde_json::from_str::<Poke>(&message).map(&mut propose);
+        async {
+            let poke = poke.map_err(|error| Failed::permanent(format!("the message is no poke: {error}")))?;
+            Ok(poke.await?)
+        }
+    })
+    .await
+}
+
+/// Works through a batch of whatever it is, one after the other; what fails is named in the answer, and in the log.
+pub async fn each<F>(event: SqsEvent, what: &str, mut serve: impl FnMut(String) -> F) -> SqsBatchResponse
+where
+    F: Future<Output = Result<(), Failed>>,
+{
     let mut response = SqsBatchResponse::default();
     for message in event.records {
         let id = message.message_id.unwrap_or_default();
-        let failed = match serde_json::from_str::<Poke>(message.body.as_deref().unwrap_or_default()) {
-            Ok(poke) => propose(poke).await.err().map(Failed::from),
-            Err(error) => Some(Failed { kind: "Permanent", message: format!("the message is no poke: {error}") }),
-        };
-        if let Some(Failed { kind, message }) = failed {
-            let said = format!("A poke could not be served and goes back to the queue: {message}");
+        if let Err(Failed { kind, message }) = serve(message.body.unwrap_or_default()).await {
+            let said = format!("{what} could not be served and goes back to the queue: {message}");
             log::warn(&said, json!({ "id": id, "kind": kind }));
             response.add_failure(id);
         }

@@ -40,7 +40,7 @@ use serde_json::Value;
 
 pub use authentication::Refusal;
 pub use generic::{Fields, Pointer};
-pub use headers::{InvalidHeaders, read_headers};
+pub use headers::{InvalidHeaders, read_headers, read_path_secret};
 
 use crate::image::{Digest, Tag};
 use crate::jwt::{self, Expectations, Keys};
@@ -275,6 +275,16 @@ pub fn authenticate_any<'a>(request: &Request<'a>, secrets: &[Secret]) -> Result
 /// When the request carries no such token.
 pub fn key_id(request: &Request<'_>) -> Result<String, Refusal> {
     Ok(jwt::key_id(authentication::bearer(request)?)?)
+}
+
+/// What a request's identity token claims, if one of the keys signed it: for a person who looks at a delivery. It may be
+/// anybody's, for anybody, of any time: [`identify`] checks that too.
+///
+/// # Errors
+///
+/// When there is no token, or it is signed with none of the keys.
+pub fn identity(request: &Request<'_>, keys: &Keys) -> Result<serde_json::Map<String, Value>, Refusal> {
+    Ok(jwt::claims(authentication::bearer(request)?, keys)?)
 }
 
 /// Checks that a request carries an identity token as it is expected.

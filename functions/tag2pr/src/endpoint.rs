@@ -145,7 +145,7 @@ fn status(failure: &Error) -> StatusCode {
     match failure {
         Error::Refused(_) => StatusCode::UNAUTHORIZED,
         Error::Malformed(_) => StatusCode::BAD_REQUEST,
-        Error::UnknownSource => StatusCode::NOT_FOUND,
+        Error::UnknownSource | Error::NotConfigured(_) => StatusCode::NOT_FOUND,
         Error::Issuer(_)
         | Error::Store(_)
         | Error::Git(_)

@@ -11,6 +11,7 @@
 //!
 //! Nothing here decides anything about images or tags.
 
+pub mod handed_over;
 pub mod issuers;
 pub mod ledgers;
 pub mod propose;
@@ -37,6 +38,9 @@ pub enum Error {
     /// No source of that name is configured.
     #[error("there is no such source")]
     UnknownSource,
+    /// Nothing in the configuration takes it.
+    #[error("{0}")]
+    NotConfigured(String),
     /// The issuer of its identity tokens.
     #[error(transparent)]
     Issuer(#[from] KeysUnavailable),
@@ -70,6 +74,7 @@ impl Error {
             Self::Refused(_)
             | Self::Malformed(_)
             | Self::UnknownSource
+            | Self::NotConfigured(_)
             | Self::Store(StoreError::Refused(_))
             | Self::Git(GitError::MissingBranch { .. } | GitError::Refused { .. })
             | Self::Host(HostError::Refused { .. })

@@ -47,6 +47,7 @@ impl HomeLab {
              sources:\n\
              \x20 harbor: {{ type: harbor, secret: 'file:{base}/harbor' }}\n\
              \x20 distribution: {{ type: distribution, secret: 'file:{base}/distribution' }}\n\
+             \x20 ecr: {{ type: ecr, account: '123456789012' }}\n\
              registries:\n\
              \x20 - {{ host: '192.168.0.40:5000', insecure: true, confirm: false }}\n\
              repositories:\n\
@@ -163,7 +164,7 @@ async fn what_is_not_authentic_or_no_poke_is_named_and_stops_nothing_else() {
 
     let (status, body) = answered(lambda.invoke("receive", &event("receive-unsigned")).await);
     assert_eq!(status, 401);
-    insta::assert_snapshot!(body["error"].as_str().unwrap(), @"the request has no `Authorization` header; enter the secret as Auth Header of the webhook in Harbor");
+    insta::assert_snapshot!(body["error"].as_str().unwrap(), @"this is not believed; the log of tag2pr says why, under this id");
     let (headers, body) = delivery("harbor/wrong-secret");
     assert_eq!(lambda.deliver("/hooks/harbor", headers, body).await.0, 401);
     let (headers, body) = delivery("harbor/push");
@@ -192,6 +193,41 @@ async fn what_is_not_authentic_or_no_poke_is_named_and_stops_nothing_else() {
 "Permanent": "A poke could not be served and goes back to the queue: the message is no poke: invalid type: string \"acme/fleet\", expected struct RepositoryId at line 1 column 26"
 "Permanent": "A poke could not be served and goes back to the queue: local/acme/fleet@main refused: no repository of this name is configured; add it under `repositories:`"
 "#);
+}
+
+/// ECR signs nothing: what AWS hands over is believed for the way it comes, and only by a source that takes its account.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_ecr_is_taken_from_eventbridge_a_queue_and_a_topic() {
+    let Some(lab) = HomeLab::set_up() else { return };
+    let Some(lambda) = Emulator::start(lab.folder.path(), &lab.variables()) else { return };
+    let objects = lab.state();
+    let image = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/team/web".parse().unwrap();
+    let known = async || objects.list(&Key::pushes(&image)).await.unwrap().len();
+
+    assert_eq!(lambda.invoke("receive", &event("receive-ecr")).await, (200, Value::Null), "{}", lambda.log());
+    assert_eq!(known().await, 1);
+    // The same event by another way is the same event.
+    assert_eq!(lambda.invoke("receive", &event("receive-ecr-topic")).await, (200, Value::Null), "{}", lambda.log());
+    assert_eq!(known().await, 1);
+
+    // Bare, in a notification, unreadable, of a stranger: the last one goes to where a person finds it.
+    let batch = event("receive-ecr-queue");
+    let (status, answer) = lambda.invoke("receive", &batch).await;
+    let strangers = &batch["Records"][3]["messageId"];
+    assert_eq!((status, &answer), (200, &json!({ "batchItemFailures": [{ "itemIdentifier": strangers }] })));
+    assert_eq!(known().await, 2);
+    let kept = objects.list(&Key::deliveries()).await.unwrap().len();
+
+    // Nobody gets in by the door of AWS who comes through the door for everybody.
+    let (headers, body) = delivery("ecr/push");
+    assert_eq!(lambda.deliver("/hooks/ecr", headers, body).await.0, 401);
+    assert_eq!(lambda.invoke("receive", &json!({ "hello": "world" })).await.0, 500);
+    let mut stranger = event("receive-ecr");
+    stranger["account"] = json!("999999999999");
+    let (status, answer) = lambda.invoke("receive", &stranger).await;
+    assert_eq!((status, &answer["errorType"]), (500, &json!("Permanent")));
+    insta::assert_snapshot!(answer["errorMessage"].as_str().unwrap(), @"an event of account 999999999999, region eu-central-1 came, and no source of the type ecr takes it: add one under `sources`, as `ecr: { type: ecr }`");
+    assert_eq!(objects.list(&Key::deliveries()).await.unwrap().len(), kept, "what is refused is not kept");
 }
 
 /// As deployed: the store and the configuration in a bucket, the pokes in a queue.

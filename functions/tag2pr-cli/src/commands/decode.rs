@@ -1,4 +1,4 @@
-//! `tag2pr decode`: what a delivery means.
+//! `tag2pr decode`: what a delivery means, and whether what proves it holds.
 
 use std::fs;
 use std::io::Read as _;
@@ -7,10 +7,12 @@ use std::process::ExitCode;
 
 use http::HeaderMap;
 use tag2pr::delivery::{self, Action, Decoded, Event, Request, Sender};
+use tag2pr::jwt::Keys;
+use tag2pr::secret::Secret;
 
 use crate::output::{
-    BOLD, CommandResult, DIM, During, Failure, Format, GOOD, PLAIN, TITLE, beside, count, json, line, note, styled,
-    visible,
+    BAD, BOLD, CommandResult, DIM, During, Failure, Format, GOOD, PLAIN, TITLE, beside, count, json, line, note,
+    styled, visible,
 };
 
 /// Say what a delivery means.
@@ -26,26 +28,82 @@ pub struct Args {
     /// Who sent it, as the `type` of a source in tag2pr.yaml. Without it, headers and body tell.
     #[arg(long, value_name = "TYPE")]
     source: Option<Sender>,
+
+    /// A file with the secret that the sender shares; for identity tokens, the key set of their issuer (JSON).
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+}
+
+/// Whether what proves a delivery holds.
+enum Proof {
+    Unchecked,
+    Holds(String),
+    Refused(String),
 }
 
 pub fn run(args: &Args, format: Format) -> CommandResult {
     let body = read(&args.body)?;
-    let headers = match &args.headers {
-        Some(file) => read_headers(file)?,
-        None => HeaderMap::new(),
+    let text = match &args.headers {
+        Some(file) => fs::read_to_string(file).during(format!("reading {}", file.display()))?,
+        None => String::new(),
     };
+    let headers = delivery::read_headers(&text).during(args.headers.as_deref().unwrap_or(Path::new("")).display())?;
     let sender = args
         .source
         .or_else(|| delivery::recognise(&headers, &body))
         .ok_or_else(|| Failure::new("neither headers nor body tell who sent this: name the sender with --source"))?;
-    let request = Request { headers: &headers, path_secret: None, body: &body };
+    let request = Request { headers: &headers, path_secret: delivery::read_path_secret(&text), body: &body };
     let decoded = delivery::decode(&delivery::unchecked(sender, &request)).during(args.body.display())?;
+    let proof = match &args.secret_file {
+        Some(file) => prove(sender, &request, file)?,
+        None => Proof::Unchecked,
+    };
     match format {
-        Format::Json => json(&decoded),
+        Format::Json => json(&as_json(&decoded, &proof)),
         Format::Text => print(&decoded),
     }
-    note(styled(DIM, "The signature was not checked: `decode` takes no secret."));
+    match proof {
+        Proof::Unchecked => note(styled(DIM, "The signature was not checked: give the secret with --secret-file.")),
+        Proof::Holds(how) => note(styled(GOOD, format!("The signature holds: {how}."))),
+        Proof::Refused(why) => {
+            note(styled(BAD, format!("This delivery would be refused: {why}.")));
+            return Ok(ExitCode::FAILURE);
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+fn prove(sender: Sender, request: &Request<'_>, file: &Path) -> Result<Proof, Failure> {
+    let text = fs::read_to_string(file).during(format!("reading {}", file.display()))?;
+    let Ok(keys) = Keys::read(text.as_bytes()) else {
+        let secret = Secret::new(&text);
+        if secret.is_empty() {
+            return Err(Failure::new(format!("{} is empty", file.display())));
+        }
+        return Ok(match delivery::authenticate(sender, request, &[secret]) {
+            Ok(_) => Proof::Holds("it was made with this secret".to_owned()),
+            Err(refusal) => Proof::Refused(refusal.to_string()),
+        });
+    };
+    Ok(match delivery::identity(request, &keys) {
+        Ok(claims) => {
+            let claims = ["iss", "aud", "email", "sub", "exp"].iter().filter_map(|name| claims.get_key_value(*name));
+            let claims: Vec<String> = claims.map(|(name, value)| format!("{name} {value}")).collect();
+            Proof::Holds(format!("one of these keys signed the token, which says {}", visible(claims.join(", "))))
+        }
+        Err(refusal) => Proof::Refused(refusal.to_string()),
+    })
+}
+
+fn as_json(decoded: &Decoded, proof: &Proof) -> serde_json::Value {
+    let (signature, reason) = match proof {
+        Proof::Unchecked => ("unchecked", None),
+        Proof::Holds(how) => ("holds", Some(how)),
+        Proof::Refused(why) => ("refused", Some(why)),
+    };
+    let mut json = serde_json::json!(decoded);
+    json["signature"] = serde_json::json!({ "state": signature, "reason": reason });
+    json
 }
 
 /// Reads a file of headers.

@@ -33,9 +33,25 @@ pub fn read_headers(text: &str) -> Result<HeaderMap, InvalidHeaders> {
     Ok(headers)
 }
 
+/// The secret in the path, from a comment among recorded headers: `# request: POST /hooks/<source>/<secret>`.
+pub fn read_path_secret(text: &str) -> Option<&str> {
+    let line = text.lines().find_map(|line| line.strip_prefix("# request: "))?;
+    let (_, path) = line.split_once(" /hooks/")?;
+    let (_, secret) = path.trim_end().split_once('/')?;
+    Some(secret).filter(|secret| !secret.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_in_the_path_stands_in_a_comment() {
+        assert_eq!(read_path_secret("A: b\n# request: POST /hooks/hub/hunter2\r\n"), Some("hunter2"));
+        assert_eq!(read_path_secret("# request: POST /hooks/hub\n"), None);
+        assert_eq!(read_path_secret("# request: POST /hooks/hub/\n"), None);
+        assert_eq!(read_path_secret("request: POST /hooks/hub/hunter2\n"), None);
+    }
 
     #[test]
     fn headers_are_read_as_people_write_them() {
