@@ -1,22 +1,24 @@
 //! `tag2pr replay`: recorded deliveries through the real pipeline once more.
 
+mod hindsight;
+mod stored;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::json;
 use tag2pr::config::Config;
 use tag2pr::delivery::{self, Request, Sender};
 use tag2pr::flow::receive::{self, Delivery};
 use tag2pr::image::ImageName;
-use tag2pr::keys::Key;
 use tag2pr::ledger::News;
 use tag2pr::seams::Objects;
-use tag2pr::store;
 use tag2pr_connect::{Deployment, Receiver, Settings};
 
+use self::stored::Which;
 use super::decode::read_headers;
 use crate::inbox::writer;
 use crate::output::{CommandResult, DIM, During, Failure, Format, PLAIN, beside, json, line, styled, visible};
@@ -26,8 +28,11 @@ use crate::show::{self, Passed};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A body in a file, its headers beside it in `<name>.headers`; or the id of a delivery in the store.
-    #[arg(required = true, value_name = "DELIVERY")]
+    #[arg(required_unless_present_any = ["since", "image"], value_name = "DELIVERY")]
     deliveries: Vec<String>,
+
+    #[command(flatten)]
+    which: Which,
 
     /// The configuration; by default $TAG2PR_CONFIG, ./tag2pr.yaml, or the object tag2pr.yaml in $TAG2PR_STORE.
     #[arg(long, value_name = "FILE")]
@@ -40,10 +45,15 @@ pub struct Args {
     /// Show the diff and the pull request, and do nothing.
     #[arg(long)]
     dry_run: bool,
+
+    /// Show what the policies in this file would have selected, and when, and do nothing. Nothing but these deliveries
+    /// counts: no minimum age, no hold, no registry.
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+    policy: Option<PathBuf>,
 }
 
 /// A delivery that is to be replayed.
-struct Recorded {
+pub struct Recorded {
     /// As it was named.
     name: String,
     headers: HeaderMap,
@@ -56,12 +66,22 @@ struct Recorded {
 
 pub async fn run(args: &Args, format: Format) -> CommandResult {
     let settings = Settings::read(args.config.as_deref()).await.during("reading the configuration")?;
-    let receiver = Receiver::connect(&settings).during("connecting")?;
-    let deployment = Deployment::connect(&settings).during("connecting")?;
     let mut recorded = Vec::new();
     for delivery in &args.deliveries {
         recorded.push(find(&*settings.objects, &settings.config, delivery, args.source.as_deref()).await?);
     }
+    if args.which.since.is_some() || args.which.image.is_some() {
+        recorded.extend(stored::find(&*settings.objects, &args.which).await?);
+    }
+    if let Some(policy) = &args.policy {
+        let mut replayed = Vec::new();
+        // What could not be read when it came in says nothing now.
+        let quiet = recorded.iter().filter_map(|one| evidence(&settings.config, one, Format::Json).ok());
+        quiet.for_each(|news| replayed.extend(news));
+        return hindsight::show(policy, args.which.image.as_ref(), &replayed, format);
+    }
+    let receiver = Receiver::connect(&settings).during("connecting")?;
+    let deployment = Deployment::connect(&settings).during("connecting")?;
     if args.dry_run {
         let mut replayed = Vec::new();
         for one in &recorded {
@@ -117,27 +137,7 @@ async fn find(
     if Path::new(delivery).is_file() {
         return from_file(config, Path::new(delivery), source);
     }
-    let keys = objects.list(&Key::deliveries()).await.during("looking for the delivery in the store")?;
-    let key = keys
-        .iter()
-        .find(|key| key.stem() == delivery)
-        .ok_or_else(|| Failure::new(format!("`{delivery}` is neither a file nor the id of a delivery in the store")))?;
-    let loaded = store::load::<Delivery>(objects, key).await.during(format!("reading {key}"))?;
-    let stored = loaded.ok_or_else(|| Failure::new(format!("{key} is gone")))?.value;
-    let mut headers = HeaderMap::new();
-    for (name, value) in &stored.headers {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
-            headers.append(name, value);
-        }
-    }
-    Ok(Recorded {
-        name: delivery.to_owned(),
-        headers,
-        body: stored.body.bytes(),
-        sender: stored.sender,
-        source: stored.source,
-        at: stored.received_at,
-    })
+    stored::one(objects, delivery).await
 }
 
 fn from_file(config: &Config, file: &Path, source: Option<&str>) -> Result<Recorded, Failure> {
