@@ -12,6 +12,7 @@ mod journeys {
     mod purity;
     mod registries;
     mod repetition;
+    mod senders;
     mod settings;
     mod stories;
     mod wire;

@@ -10,7 +10,7 @@ fn decode(name: &str, more: &[&str]) -> crate::environment::Run {
 
 #[test]
 fn each_sender_for_people() {
-    for sender in ["distribution", "docker-hub", "ghcr", "harbor"] {
+    for sender in ["acr", "distribution", "docker-hub", "ecr", "gar", "ghcr", "harbor"] {
         assert_snapshot!(format!("decode-{sender}"), decode(&format!("{sender}/push"), &[]));
     }
     assert_snapshot!("decode-several", decode("distribution/several", &[]));
@@ -18,7 +18,7 @@ fn each_sender_for_people() {
 
 #[test]
 fn each_sender_for_programs() {
-    for sender in ["distribution", "docker-hub", "ghcr", "harbor"] {
+    for sender in ["acr", "distribution", "docker-hub", "ecr", "gar", "ghcr", "harbor"] {
         let decoded = decode(&format!("{sender}/push"), &["--output", "json"]).json();
         assert_eq!(decoded["sender"], sender);
         let event = decoded["events"][0].as_object().unwrap();
@@ -39,7 +39,7 @@ fn a_body_from_standard_input_with_its_sender_named() {
               pushed at  2026-02-06T16:42:03Z
               by         examplebot
     ----- stderr
-    The signature was not checked: `decode` takes no secret.
+    The signature was not checked: give the secret with --secret-file.
     ----- exit 0
     ");
 }
@@ -79,4 +79,36 @@ fn what_a_sender_writes_does_not_rule_the_terminal() {
     let run = decode("harbor/hostile-actor", &[]);
     assert!(!run.stdout.contains('\u{1b}'));
     assert_snapshot!(run);
+}
+
+#[test]
+fn with_its_secret_it_says_whether_a_delivery_would_be_believed() {
+    let environment = TestEnvironment::new();
+    let ask = |name: &str, secret: &str, more: &[&str]| {
+        environment.write("secret", secret);
+        let file = |extension: &str| project("events").join(format!("{name}.{extension}")).display().to_string();
+        let (body, headers) = (file("json"), file("headers"));
+        let arguments = [&["decode", &body, "--headers", &headers, "--secret-file", "secret"], more].concat();
+        environment.run(&arguments)
+    };
+    let said = |name: &str, secret: &str| {
+        let run = ask(name, secret, &[]);
+        format!("{name}: exit {} {}", run.status.unwrap(), run.stderr.trim())
+    };
+    let keys = std::fs::read_to_string(project("events/identity-keys.json")).unwrap();
+    let answers = [
+        said("ghcr/push", "ghcr example secret\n"),
+        said("ghcr/push", "another"),
+        said("ghcr/unsigned", "ghcr example secret"),
+        said("docker-hub/push", "hub-example-path-secret"),
+        said("docker-hub/no-path-secret", "hub-example-path-secret"),
+        said("gar/push", &keys),
+        said("gar/alg-hs256", &keys),
+        said("gar/push", "a secret"),
+        said("gar/push", ""),
+    ];
+    assert_snapshot!(answers.join("\n"));
+    let signature = |secret: &str| ask("ghcr/push", secret, &["--output", "json"]).json()["signature"].clone();
+    assert_eq!(signature("ghcr example secret")["state"], "holds");
+    assert_eq!(signature("another")["state"], "refused");
 }

@@ -97,3 +97,31 @@ fn what_cannot_be_replayed_says_why() {
     let project = project("").display().to_string();
     assert_snapshot!(said.concat().replace(&project, "$PROJECT/"));
 }
+
+#[test]
+fn stored_deliveries_are_found_by_their_time_and_image_and_judged_by_another_policy() {
+    let (environment, _) = home_lab();
+    for name in ["2-frontend-before", "2-backend-before", "2-frontend", "2-backend"] {
+        environment.run(&["replay", &delivery(&format!("stories/{name}"))]);
+    }
+    let stored = environment.everything("state/deliveries").len();
+    let policy = "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: { name: frontend, namespace: lab }\n\
+                  spec:\n  imageRepositoryRef: { name: frontend }\n  policy: { alphabetical: { order: asc } }\n";
+    environment.write("policy.yaml", policy);
+    let image = "192.168.0.40:5000/frontend";
+    let hindsight = ["replay", "--since", "2024-01-01", "--image", image, "--policy", "policy.yaml"];
+    let run = environment.run(&hindsight);
+    let days = regex::Regex::new(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ").unwrap();
+    assert_snapshot!(days.replace_all(&run.to_string(), "TIME"));
+    let json = environment.run(&[&hindsight[..], &["--output", "json"]].concat()).json();
+    assert_eq!(json["policies"][0]["events"], 2);
+    assert_eq!(environment.everything("state/deliveries").len(), stored, "nothing is written");
+
+    let again = environment.run(&["replay", "--image", image, "--output", "json"]).json();
+    assert_eq!(again["deliveries"].as_array().unwrap().len(), 2);
+    let none = environment.run(&["replay", "--since", "2999-01-01T00:00:00Z", "--output", "json"]).json();
+    assert_eq!(none["deliveries"], json!([]));
+    let wrong = environment.run(&["replay", "--since", "yesterday"]);
+    assert_eq!(wrong.status, Some(2));
+    assert!(wrong.stderr.contains("`yesterday` is no time: write `2026-02-01`"), "{wrong}");
+}
