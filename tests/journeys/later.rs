@@ -73,26 +73,6 @@ fn the_commit_message_is_as_the_automation_says() {
 }
 
 #[test]
-#[ignore = "needs the order `newest`"]
-fn of_full_commit_hashes_the_one_pushed_last_is_proposed() {
-    let (first, second) = ("f902768662060ce8f0e560c7f830613a45758a7c", "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567");
-    let worker = "ghcr.io/example/pipeline/ingestion-worker";
-    let mut world = World::of("4-moving-tag");
-    let policy = "policies:\n  - name: apps/ingestion-worker\n    filterTags: { pattern: '^[0-9a-f]{40}$' }\n    \
-                  policy: { newest: {} }\n";
-    world.git.push_by_somebody_else(BASE, &[Entry::file(".tag2pr.yaml", policy)], "By push time");
-    world.build(&format!("{worker}:{first}"));
-    world.propose();
-    assert_eq!(world.forge.pulls(), [], "what is known from a listing alone never wins");
-    for hash in [first, second] {
-        world.wait(60);
-        world.push(&format!("{worker}:{hash}"));
-        world.serve();
-        assert!(world.added("tag2pr/apps.cluster")[0].contains(hash), "{hash}");
-    }
-}
-
-#[test]
 #[ignore = "needs field rules in `.tag2pr.yaml`"]
 fn both_shapes_of_a_device_file_are_found() {
     let mut world = World::of("5-devices");

@@ -101,6 +101,7 @@ impl ImagePolicy {
                 semver: self.semver_range.as_ref().map(|at| SemverSpec { range: at.value.clone() }),
                 alphabetical: order(&self.alphabetical),
                 numerical: order(&self.numerical),
+                newest: None,
             },
             filter_tags: (self.pattern.is_some() || self.extract.is_some())
                 .then(|| FilterTags { pattern: text(&self.pattern), extract: text(&self.extract) }),

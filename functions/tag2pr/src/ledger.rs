@@ -268,6 +268,11 @@ impl Ledger {
         self.tags.get(tag).filter(|entry| self.is_live(entry))
     }
 
+    /// All that was ever heard of a tag, whether or not it still exists.
+    pub fn heard_of(&self, tag: &str) -> Option<&Entry> {
+        self.tags.get(tag)
+    }
+
     /// A push or a listing at the very time of a deletion wins: the digest is confirmed before anything is written.
     fn is_live(&self, entry: &Entry) -> bool {
         let seen = entry.push.as_ref().map(Push::at).max(entry.listed);

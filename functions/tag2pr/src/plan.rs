@@ -12,14 +12,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::choice::known;
-use self::choice::{Choice, choose};
+use self::choice::{Choice, choose, heard_of};
 use crate::image::{Digest, ImageName, ImageRef, Tag};
 use crate::ledger::Ledger;
 use crate::manifests::{Automation, DeclaredPolicy, Manifests};
 use crate::markers::{self, Change, NewImage, Part};
-use crate::policy::{DigestReflection, PolicyName};
+use crate::policy::{DigestReflection, Known, PolicyName, Step};
 use crate::problem::Problem;
-use crate::proposal::{Bump, Parts, Proposal, compose};
+use crate::proposal::{Bump, Parts, Proposal, compose, minute};
 use crate::seams::File;
 
 /// One tag of one image that a registry shall confirm.
@@ -86,6 +86,8 @@ pub enum Outcome {
         /// The tag in Git.
         in_git: String,
     },
+    /// Whether what stands in Git ranks higher is not known; the reason. It stays.
+    Incomparable(String),
     /// A person does not want this tag.
     Held(String),
     /// The registry does not have the tag.
@@ -102,7 +104,11 @@ impl Outcome {
     /// Whether it is unknown what shall stand in Git: what is proposed already then stays as it is.
     pub fn is_undecided(&self) -> bool {
         match self {
-            Self::NothingSelected(_) | Self::NotConfirmed(_) | Self::Waiting(_) | Self::TooYoung(_) => true,
+            Self::NothingSelected(_)
+            | Self::Incomparable(_)
+            | Self::NotConfirmed(_)
+            | Self::Waiting(_)
+            | Self::TooYoung(_) => true,
             Self::Changes
             | Self::UpToDate
             | Self::NoMarker
@@ -123,6 +129,7 @@ impl fmt::Display for Outcome {
             Self::Backwards { in_git } => {
                 write!(f, "backwards: {in_git} stands in Git and ranks higher under the same policy; it stays")
             }
+            Self::Incomparable(reason) => write!(f, "not comparable: {reason}"),
             Self::Held(reason) => write!(f, "held: {reason}"),
             Self::Gone(reason) => write!(f, "gone: {reason}"),
             Self::TooYoung(reason) => write!(f, "too young: {reason}"),
@@ -338,8 +345,18 @@ impl<'a> Draft<'a> {
         };
         let tag = chosen.tag.as_str();
         // Of several values the highest ranked counts: one of them is enough to see that this would be a step back.
-        if let Some(higher) = in_git.tags.iter().find(|there| policy.compare(there, tag).is_some_and(|o| o.is_gt())) {
-            return (Outcome::Backwards { in_git: higher.clone() }, None);
+        let ledger = self.evidence.ledgers.get(image);
+        let to = heard_of(ledger, tag);
+        let mut unknown = None;
+        for there in in_git.tags.iter().map(|there| heard_of(ledger, there)) {
+            match policy.step(&there, &to) {
+                Step::Forward => {}
+                Step::Backwards => return (Outcome::Backwards { in_git: there.tag.to_owned() }, None),
+                Step::Unknown => unknown = unknown.or(Some(there)),
+            }
+        }
+        if let Some(there) = unknown {
+            return (Outcome::Incomparable(which_is_newer(&there, &to)), None);
         }
         let same_tag = !in_git.tag_missing && in_git.tags.iter().all(|there| there == tag);
         let settled = match policy.digest {
@@ -405,7 +422,7 @@ impl<'a> Draft<'a> {
             Some(first) if self.evidence.now.duration_since(first.seen) >= age => None,
             Some(first) => Some(format!(
                 "what {tag} points at now was first seen {}, and the policy wants an age that it has not reached",
-                crate::proposal::minute(first.seen)
+                minute(first.seen)
             )),
             None => Some(format!("since when {tag} points at what it does now is not known yet")),
         }
@@ -471,6 +488,22 @@ impl<'a> Draft<'a> {
             delivery: chosen.delivery.clone(),
             why: choice.why.clone(),
         });
+    }
+}
+
+/// Why nobody knows whether a tag was pushed after the one in Git, and what will mend that.
+fn which_is_newer(in_git: &Known<'_>, tag: &Known<'_>) -> String {
+    let (there, tag) = (in_git.tag, tag.tag);
+    match in_git.first_seen {
+        Some(seen) => format!(
+            "{there} stands in Git, and when it was pushed is not known: only a listing told of it, first {}. {tag} was not \
+             pushed after that, so it may be older; {there} stays until a newer push",
+            minute(seen)
+        ),
+        None => format!(
+            "{there} stands in Git, and no delivery or listing has told of it, so {tag} may be older; {there} stays until \
+             somebody writes another"
+        ),
     }
 }
 

@@ -159,6 +159,8 @@ mod tests {
     #[test]
     fn mistakes_have_a_place_and_a_mend() {
         insta::assert_snapshot!(problem("takeover: true\n"), @".tag2pr.yaml:1:1: unknown key `takeover`; did you mean `takeOver`?");
+        insta::assert_snapshot!(problem("policies:\n  - name: a/b\n    policy: { newst: {} }\n"), @".tag2pr.yaml:3:15: unknown key `newst`; did you mean `newest`?");
+        insta::assert_snapshot!(problem("policies:\n  - name: a/b\n    policy: { numerical: { direction: asc } }\n"), @".tag2pr.yaml:3:28: unknown key `direction`; known here: `order`");
         insta::assert_snapshot!(problem("policies:\n  - name: frontend\n"), @".tag2pr.yaml:2:11: `frontend` is no name: write `namespace/name`");
         insta::assert_snapshot!(problem("policies:\n  - name: a/b\n    minimumAge: 3 days\n"), @".tag2pr.yaml:3:17: `3 days` is no age: write for example `90s`, `15m`, `2h`, `3d` or `1w`");
     }

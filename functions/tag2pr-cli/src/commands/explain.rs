@@ -203,7 +203,7 @@ fn tag(known: &[Known<'_>], selection: &Selection<'_>, index: usize) -> Explaine
     ExplainedTag {
         tag: known[index].tag.to_owned(),
         verdict: selection.verdicts[index].word(),
-        value: selection.value(index).map(str::to_owned),
+        value: selection.ranked_by(index),
         reason: selection.reason(index).to_string(),
     }
 }

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use super::{Finding, check, read};
-use crate::ledger::{Ledger, News};
+use crate::ledger::{Ledger, News, Push};
 use crate::seams::File;
 
+#[derive(Clone)]
 pub(super) struct Trial {
     files: Vec<File>,
     ledger: Option<Ledger>,
@@ -72,6 +73,22 @@ impl Trial {
         let tags = tags.iter().map(|tag| tag.parse().unwrap()).collect();
         ledger.merge(&News::Listed { tags, at: Timestamp::UNIX_EPOCH });
         self.ledger = Some(ledger);
+        self
+    }
+
+    /// One more tag, of which a delivery told.
+    pub(super) fn pushed(mut self, tag: &str) -> Self {
+        let at = Timestamp::UNIX_EPOCH;
+        self.ledger.get_or_insert_default().merge(&News::Pushed(Push {
+            tag: tag.parse().unwrap(),
+            digest: None,
+            pushed_at: Some(at),
+            received_at: at,
+            delivery: "delivery".to_owned(),
+            event: None,
+            source: "hub".to_owned(),
+            actor: None,
+        }));
         self
     }
 

@@ -100,7 +100,7 @@ fn too_young(
 ) -> Option<String> {
     let selection = policy.select(young);
     let best = selection.selected?;
-    if selected.is_some_and(|selected| policy.compare(selected.tag, best.tag).is_some_and(|order| order.is_ge())) {
+    if selected.is_some_and(|selected| policy.compare(selected, best).is_some_and(|order| order.is_ge())) {
         return None;
     }
     Some(format!("{} ranks higher and is too young: {}.", markdown::code(best.tag), until(best, age)))
@@ -135,8 +135,7 @@ fn also_known_as(selected: &Known<'_>, known: &[Known<'_>]) -> Option<String> {
 
 /// What a policy goes by, in one sentence.
 fn rule(policy: &Policy) -> String {
-    let what = match &policy.filter {
-        Some(filter) if filter.extracts() => format!("what {} extracts", markdown::code(filter.pattern())),
+    let looked_at = match &policy.filter {
         Some(filter) => format!("tags that match {}", markdown::code(filter.pattern())),
         None => "all tags".to_owned(),
     };
@@ -144,21 +143,31 @@ fn rule(policy: &Policy) -> String {
         Order::Semver(range) => format!("as versions in the range {}", markdown::code(range.as_str())),
         Order::Alphabetical(_) => "in alphabetical order".to_owned(),
         Order::Numerical(_) => "as numbers".to_owned(),
+        Order::Newest => {
+            return format!(
+                "The policy takes the newest of {looked_at}, by when deliveries said that they were pushed."
+            );
+        }
+    };
+    let what = match &policy.filter {
+        Some(filter) if filter.extracts() => format!("what {} extracts", markdown::code(filter.pattern())),
+        _ => looked_at,
     };
     format!("The policy compares {what}, {how}.")
 }
 
 /// What a policy may select from: the tags that exist, as far as is known.
 pub fn known(ledger: &Ledger) -> Vec<Known<'_>> {
-    ledger
-        .live()
-        .map(|(tag, entry)| Known {
-            tag: tag.as_str(),
-            digest: entry.digest(),
-            pushed_at: entry.pushed_at(),
-            first_seen: entry.first_seen(),
-        })
-        .collect()
+    ledger.live().map(|(tag, entry)| of_entry(tag.as_str(), entry)).collect()
+}
+
+/// What was ever heard of a tag, whether or not it still exists.
+pub(super) fn heard_of<'a>(ledger: Option<&'a Ledger>, tag: &'a str) -> Known<'a> {
+    ledger.and_then(|ledger| ledger.heard_of(tag)).map_or(Known::tag(tag), |entry| of_entry(tag, entry))
+}
+
+fn of_entry<'a>(tag: &'a str, entry: &'a Entry) -> Known<'a> {
+    Known { tag, digest: entry.digest(), pushed_at: entry.pushed_at(), first_seen: entry.first_seen() }
 }
 
 /// A half sentence as a Markdown sentence.
