@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::*;
 
+mod cases;
+
 const DIGEST: &str = "sha256:5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d";
 
 /// What the policies of the golden cases selected.
