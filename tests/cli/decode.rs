@@ -48,7 +48,7 @@ fn a_body_from_standard_input_with_its_sender_named() {
 fn an_unknown_sender_is_named_with_the_nearest_known_one() {
     assert_snapshot!(decode("harbor/push", &["--source", "habor"]), @"
     ----- stderr
-    error: invalid value 'habor' for '--source <TYPE>': `habor` is no sender; did you mean `harbor`? tag2pr understands distribution, docker-hub, ghcr, harbor
+    error: invalid value 'habor' for '--source <TYPE>': `habor` is no sender; did you mean `harbor`?
 
     For more information, try '--help'.
     ----- exit 2

@@ -1,7 +1,7 @@
 //! What must not come in, and what must not come out.
 
 use http::{HeaderMap, HeaderValue};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tag2pr::endpoint::Answer;
 use tag2pr::testing::memory::Fault;
 
@@ -12,30 +12,35 @@ fn told(answer: &Answer) -> (u16, Value) {
     (answer.response.status().as_u16(), serde_json::from_str(answer.response.body()).unwrap())
 }
 
-/// What a delivery is answered; it must leave nothing behind.
+/// What the log says of a delivery that is not believed. It must leave nothing behind, and its sender learn nothing.
 fn refused(delivery: &Fixture) -> String {
     let mut world = home_lab();
     let before = world.store.contents();
     let answer = world.post(delivery);
     assert_eq!(world.store.contents(), before);
     assert_eq!(world.outbox.take(), []);
-    format!("{} {}", answer.response.status().as_u16(), answer.response.body().trim())
+    let id = answer.refused.clone().unwrap();
+    assert_eq!(
+        told(&answer),
+        (401, json!({ "error": "this is not believed; the log of tag2pr says why, under this id", "delivery": id }))
+    );
+    answer.to_string().replace(&id, "ID")
 }
 
 #[test]
 fn what_is_not_signed_is_refused_and_not_stored() {
     let mut unsigned = Fixture::read("stories/2-frontend");
     unsigned.headers.remove("Authorization");
-    insta::assert_snapshot!(refused(&unsigned), @r#"401 {"error":"the request has no `Authorization` header; enter the secret as Auth Header of the webhook in Harbor"}"#);
+    insta::assert_snapshot!(refused(&unsigned), @"401 harbor: the request has no `Authorization` header; enter the secret as Auth Header of the webhook in Harbor (ID)");
     let mut wrong = Fixture::read("stories/2-frontend");
     wrong.headers.insert("Authorization", HeaderValue::from_static("guess"));
-    insta::assert_snapshot!(refused(&wrong), @r#"401 {"error":"the `Authorization` header is not the secret of this source; make them the same on both sides"}"#);
+    insta::assert_snapshot!(refused(&wrong), @"401 harbor: the `Authorization` header is not the secret of this source; make them the same on both sides (ID)");
     let mut no_path_secret = Fixture::read("stories/5-redis");
     no_path_secret.path = "/hooks/docker-hub".to_owned();
-    insta::assert_snapshot!(refused(&no_path_secret), @r#"401 {"error":"the path has no secret; this sender signs nothing, so give it the address /hooks/<source>/<secret>"}"#);
+    insta::assert_snapshot!(refused(&no_path_secret), @"401 docker-hub: the path has no secret; this sender signs nothing, so give it the address /hooks/<source>/<secret> (ID)");
     let mut wrong_path_secret = Fixture::read("stories/5-redis");
     wrong_path_secret.path = "/hooks/docker-hub/guess".to_owned();
-    insta::assert_snapshot!(refused(&wrong_path_secret), @r#"401 {"error":"the path does not end in the secret of this source; make them the same on both sides"}"#);
+    insta::assert_snapshot!(refused(&wrong_path_secret), @"401 docker-hub: the path does not end in the secret of this source; make them the same on both sides (ID)");
 }
 
 #[test]
@@ -43,18 +48,19 @@ fn what_was_tampered_with_is_refused_and_not_stored() {
     let mut tampered = Fixture::read("stories/1-field-theories");
     let text = String::from_utf8(tampered.body).unwrap();
     tampered.body = text.replace("1972e38", "0000000").into_bytes();
-    insta::assert_snapshot!(refused(&tampered), @r#"401 {"error":"the signature in `X-Hub-Signature-256` does not fit; either the secrets on both sides differ, or something on the way changed the body"}"#);
+    insta::assert_snapshot!(refused(&tampered), @"401 ghcr: the signature in `X-Hub-Signature-256` does not fit; either the secrets on both sides differ, or something on the way changed the body (ID)");
     let mut old_signature_only = Fixture::read("stories/1-field-theories");
     old_signature_only.headers.remove("X-Hub-Signature-256");
-    insta::assert_snapshot!(refused(&old_signature_only), @r#"401 {"error":"the request has no `X-Hub-Signature-256` header; enter a secret for the webhook on GitHub"}"#);
+    insta::assert_snapshot!(refused(&old_signature_only), @"401 ghcr: the request has no `X-Hub-Signature-256` header; enter a secret for the webhook on GitHub (ID)");
 }
 
 #[test]
 fn a_source_without_a_secret_believes_nobody() {
     let mut world = home_lab();
     world.secrets.clear();
-    let answer = world.post(&Fixture::read("stories/2-frontend"));
-    insta::assert_snapshot!(answer, @"401 harbor: this source has no secret, so nothing it is sent can be believed; set `secret` for it in tag2pr.yaml");
+    let answer = world.post(&Fixture::read("stories/2-frontend")).to_string();
+    let (said, _) = answer.split_once(" (").unwrap();
+    insta::assert_snapshot!(said, @"401 harbor: this source has no secret, so nothing it is sent can be believed; set `secret` for it in tag2pr.yaml");
 }
 
 #[test]

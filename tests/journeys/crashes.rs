@@ -178,7 +178,7 @@ fn a_crash_while_receiving_loses_nothing_that_was_answered() {
             let mut request = http::Request::post(&delivery.path).body(delivery.body.clone()).unwrap();
             *request.headers_mut() = delivery.headers.clone();
             let wire = Wire::breaking(&world, step, how);
-            let outside = receive::Outside { objects: &wire, pokes: &wire, config: &world.config, writer: "receive/x" };
+            let outside = receive::Outside { objects: &wire, pokes: &wire, ..world.receiving("receive/x") };
             let answer = block_on(endpoint::answer(outside, &world.secrets, &request, world.now));
             let (status, broke) = (answer.response.status().as_u16(), wire.broke());
             let at = format!("{how:?} at step {step}: {answer}");

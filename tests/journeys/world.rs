@@ -13,6 +13,7 @@ use similar::TextDiff;
 use tag2pr::config::Config;
 use tag2pr::delivery::read_headers;
 use tag2pr::endpoint::{self, Answer};
+use tag2pr::flow::issuers::Issuers;
 use tag2pr::flow::propose::{self, Holds, Report};
 use tag2pr::flow::{Error, ledgers, receive};
 use tag2pr::image::{Digest, ImageName, ImageRef};
@@ -22,6 +23,7 @@ use tag2pr::seams::RepositoryId;
 use tag2pr::secret::Secret;
 use tag2pr::store;
 use tag2pr::testing::host::{FakeHost, Pull};
+use tag2pr::testing::key_sets::FakeKeySets;
 use tag2pr::testing::memory::{Memory, Outbox};
 use tag2pr::testing::registry::FakeRegistry;
 use tag2pr::testing::repository::{Entry, FakeRepository, Logged};
@@ -54,6 +56,8 @@ pub(crate) const BASE: &str = "main";
 pub(crate) struct World {
     pub(crate) store: Memory,
     pub(crate) outbox: Outbox,
+    pub(crate) published: Arc<FakeKeySets>,
+    pub(crate) issuers: Issuers,
     pub(crate) git: Arc<FakeRepository>,
     pub(crate) forge: FakeHost,
     pub(crate) registry: FakeRegistry,
@@ -124,10 +128,13 @@ impl World {
         let mut files = Vec::new();
         tree(&root().join(format!("tests/stories/{story}/manifests")), "", &mut files);
         let git = Arc::new(FakeRepository::with(BASE, &files));
+        let published = Arc::new(FakeKeySets::default());
         let secret = |(source, secret): (&str, &str)| (source.to_owned(), vec![Secret::new(secret)]);
         Self {
             store: Memory::new(),
             outbox: Outbox::new(),
+            issuers: Issuers::new(Arc::<FakeKeySets>::clone(&published)),
+            published,
             forge: FakeHost::new(git.clone()),
             git,
             registry: FakeRegistry::new(),
@@ -213,17 +220,24 @@ impl World {
         let mut request = Request::builder().method(method).uri(path).body(body).unwrap();
         *request.headers_mut() = headers;
         let writer = self.writer("receive");
-        let outside =
-            receive::Outside { objects: &self.store, pokes: &self.outbox, config: &self.config, writer: &writer };
-        let answer = pollster::block_on(endpoint::answer(outside, &self.secrets, &request, self.now));
+        let answer = pollster::block_on(endpoint::answer(self.receiving(&writer), &self.secrets, &request, self.now));
         self.log.push(answer.to_string());
         answer
     }
 
+    pub(crate) fn receiving<'a>(&'a self, writer: &'a str) -> receive::Outside<'a> {
+        receive::Outside {
+            objects: &self.store,
+            pokes: &self.outbox,
+            issuers: &self.issuers,
+            config: &self.config,
+            writer,
+        }
+    }
+
     /// What a delivery does while others work: the same as [`World::post`], without a log.
     pub(crate) async fn record(&self, delivery: &Fixture) {
-        let outside =
-            receive::Outside { objects: &self.store, pokes: &self.outbox, config: &self.config, writer: "receive/x" };
+        let outside = self.receiving("receive/x");
         let mut request = Request::builder().method("POST").uri(&delivery.path).body(delivery.body.clone()).unwrap();
         *request.headers_mut() = delivery.headers.clone();
         let answer = endpoint::answer(outside, &self.secrets, &request, self.now).await;

@@ -28,7 +28,7 @@ fn entry(happened: &Happened) -> Value {
             let fields = json!({
                 "status": answer.response.status().as_u16(),
                 "source": answer.source,
-                "delivery": delivery.map(|delivery| &delivery.id),
+                "delivery": delivery.map(|delivery| &delivery.id).or(answer.refused.as_ref()),
                 "recorded": delivery.map(|delivery| &delivery.reading.recorded),
                 "ignored": delivery.map(|delivery| &delivery.reading.ignored),
                 "error": answer.outcome.as_ref().err().map(ToString::to_string),

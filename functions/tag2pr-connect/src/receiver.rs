@@ -7,17 +7,21 @@ use http::Request;
 use jiff::Timestamp;
 use tag2pr::config::Config;
 use tag2pr::endpoint::{self, Answer};
+use tag2pr::flow::issuers::Issuers;
 use tag2pr::flow::receive::Outside;
 use tag2pr::seams::{Objects, Pokes};
 use tag2pr::secret::Secret;
 use tag2pr_state::queue::{Inbox, Sqs, SqsSettings};
 
+use crate::key_sets::Published;
 use crate::{ConnectError, Settings};
 
 /// Takes deliveries.
 pub struct Receiver {
     /// How the deployment is made.
     pub config: Config,
+    /// Who issues identity tokens.
+    pub issuers: Issuers,
     /// Where evidence is kept.
     pub objects: Arc<dyn Objects>,
     /// Where pokes go.
@@ -45,6 +49,7 @@ impl Receiver {
         Ok(Self {
             pokes: pokes(settings)?,
             secrets: settings.source_secrets()?,
+            issuers: Issuers::new(Arc::new(Published { base: settings.base.clone() })),
             objects: Arc::clone(&settings.objects),
             config: settings.config.clone(),
         })
@@ -57,7 +62,7 @@ impl Receiver {
 
     /// The world as the journey `receive` sees it.
     pub fn outside<'a>(&'a self, writer: &'a str) -> Outside<'a> {
-        Outside { objects: &*self.objects, pokes: &*self.pokes, config: &self.config, writer }
+        Outside { objects: &*self.objects, pokes: &*self.pokes, issuers: &self.issuers, config: &self.config, writer }
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Reading it is pure: secrets are references here, resolved at the edge.
 
+mod source;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +11,6 @@ use std::str::FromStr;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
-use crate::delivery::Sender;
 use crate::problem::{Problem, read_yaml};
 
 /// Everything in `tag2pr.yaml`.
@@ -39,20 +40,7 @@ fn default_listen() -> String {
     "127.0.0.1:8080".to_owned()
 }
 
-/// One sender of deliveries.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Source {
-    /// What it speaks.
-    #[serde(rename = "type")]
-    pub sender: Sender,
-    /// One secret, or several while they are being rotated. A source without any answers to nobody.
-    #[serde(deserialize_with = "one_or_many")]
-    pub secret: Vec<SecretRef>,
-    /// The registry it speaks for, whatever host the body names: for senders that name none, or an internal one.
-    #[serde(default)]
-    pub registry: Option<String>,
-}
+pub use source::{Oidc, Source};
 
 /// One registry.
 #[derive(Debug, Clone, Deserialize)]
@@ -205,7 +193,7 @@ impl<'de> Deserialize<'de> for SecretRef {
     }
 }
 
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretRef>, D::Error> {
+pub(crate) fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretRef>, D::Error> {
     struct OneOrMany;
 
     impl<'de> de::Visitor<'de> for OneOrMany {

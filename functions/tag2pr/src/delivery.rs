@@ -2,8 +2,12 @@
 //!
 //! | sender | what proves it | time | id | digest |
 //! |---|---|---|---|---|
+//! | `acr` | `Authorization`, or the last segment of the URL | `timestamp` | `id` | yes |
 //! | `distribution` (also GitLab) | `Authorization`, from the registry's `headers:` | `timestamp` | `events[].id` | yes |
 //! | `docker-hub` | the last segment of the URL: Docker Hub signs nothing | `push_data.pushed_at` | none | no |
+//! | `ecr` | AWS's word, when it hands the event over; over HTTP `X-Api-Key` | `time` | `id` | yes |
+//! | `gar` | an identity token of Google's | `publishTime` | `messageId` | mostly |
+//! | `generic` | `X-Hub-Signature-256`, `Authorization`, or an identity token | configured | configured | configured |
 //! | `ghcr` | `X-Hub-Signature-256`, HMAC-SHA256 over the raw body | `package.updated_at` | `X-GitHub-Delivery` | yes |
 //! | `harbor` | `Authorization`, the webhook's *Auth Header* | `occur_at` | none | yes |
 //!
@@ -13,10 +17,14 @@
 //! Everything that is not the push or deletion of an image is [`Ignored`], with the reason: senders report layers,
 //! pulls, scans and the parts of multi-platform images too, and want a friendly answer for each.
 
+mod acr;
 mod authentication;
 mod claim;
 mod distribution;
 mod docker_hub;
+mod ecr;
+mod gar;
+mod generic;
 mod ghcr;
 mod harbor;
 mod headers;
@@ -25,14 +33,17 @@ mod wire;
 use std::fmt;
 use std::str::FromStr;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use authentication::Refusal;
+pub use generic::{Fields, Pointer};
 pub use headers::{InvalidHeaders, read_headers};
 
 use crate::image::{Digest, Tag};
+use crate::jwt::{self, Expectations, Keys};
 use crate::secret::Secret;
 use claim::Reading;
 
@@ -40,11 +51,22 @@ use claim::Reading;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum Sender {
+    /// Azure Container Registry: its
+    /// [webhook](https://learn.microsoft.com/azure/container-registry/container-registry-webhook-reference), and
+    /// [Event Grid](https://learn.microsoft.com/azure/event-grid/event-schema-container-registry) in both schemas.
+    Acr,
     /// [CNCF Distribution](https://distribution.github.io/distribution/about/notifications/), 2.x and 3.x, and the
     /// GitLab container registry, which sends the same.
     Distribution,
     /// [Docker Hub](https://docs.docker.com/docker-hub/repos/manage/webhooks/).
     DockerHub,
+    /// [Amazon ECR](https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html), by EventBridge.
+    Ecr,
+    /// Google [Artifact Registry](https://cloud.google.com/artifact-registry/docs/configure-notifications) and Container
+    /// Registry, by Pub/Sub.
+    Gar,
+    /// Whoever else: JSON in tag2pr's own form, or with its fields named in the configuration.
+    Generic,
     /// GitHub Container Registry: GitHub's events
     /// [`package` and `registry_package`](https://docs.github.com/webhooks/webhook-events-and-payloads#package).
     Ghcr,
@@ -63,16 +85,54 @@ struct Face {
     authenticate: fn(&Request<'_>, &[Secret]) -> Result<(), Refusal>,
     /// What the body says, in its order.
     decode: fn(&HeaderMap, &[u8]) -> Result<Vec<Reading>, Malformed>,
+    /// How it takes our answers.
+    habits: Habits,
+}
+
+/// What a sender does with answers, where it is not what most do.
+struct Habits {
+    /// A 4xx makes it stop, or send the same for ever: what is authentic and cannot be read gets 2xx as well.
+    unforgiving: bool,
+    /// What it wants to hear when it asks whether its deliveries are welcome; `None` to everything else. Only requests
+    /// that are authentic get here.
+    handshake: fn(&Method, &Trusted<'_>) -> Option<Handshake>,
+}
+
+impl Habits {
+    /// It looks at the status, tries again or not, and asks nothing.
+    const PLAIN: Habits = Habits { unforgiving: false, handshake: |_, _| None };
+}
+
+/// The answer to a sender that asks whether its deliveries are welcome. It is always 200.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handshake {
+    /// Headers that it waits for.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body, JSON.
+    pub body: Value,
 }
 
 impl Sender {
     /// Every sender that tag2pr understands.
-    pub const ALL: [Sender; 4] = [Sender::Distribution, Sender::DockerHub, Sender::Ghcr, Sender::Harbor];
+    pub const ALL: [Sender; 8] = [
+        Sender::Acr,
+        Sender::Distribution,
+        Sender::DockerHub,
+        Sender::Ecr,
+        Sender::Gar,
+        Sender::Generic,
+        Sender::Ghcr,
+        Sender::Harbor,
+    ];
 
     fn face(self) -> &'static Face {
         match self {
+            Self::Acr => &acr::FACE,
             Self::Distribution => &distribution::FACE,
             Self::DockerHub => &docker_hub::FACE,
+            Self::Ecr => &ecr::FACE,
+            Self::Gar => &gar::FACE,
+            Self::Generic => &generic::FACE,
             Self::Ghcr => &ghcr::FACE,
             Self::Harbor => &harbor::FACE,
         }
@@ -81,6 +141,11 @@ impl Sender {
     /// As it is written in configuration and JSON: `docker-hub`.
     pub fn as_str(self) -> &'static str {
         self.face().name
+    }
+
+    /// Whether a 4xx makes it stop, or send the same for ever.
+    pub fn is_unforgiving(self) -> bool {
+        self.face().habits.unforgiving
     }
 }
 
@@ -98,10 +163,7 @@ impl From<Sender> for &'static str {
 
 /// A name that is no sender's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{given}` is no sender; did you mean `{nearest}`? tag2pr understands {}",
-    Sender::ALL.map(Sender::as_str).join(", ")
-)]
+#[error("`{given}` is no sender; did you mean `{nearest}`?")]
 pub struct UnknownSender {
     /// What was written.
     pub given: String,
@@ -146,9 +208,15 @@ pub struct Trusted<'a> {
     sender: Sender,
     headers: &'a HeaderMap,
     body: &'a [u8],
+    fields: Option<&'a Fields>,
 }
 
-impl Trusted<'_> {
+impl<'a> Trusted<'a> {
+    /// The same, to be read by these fields if its sender is a [`Sender::Generic`] one.
+    pub fn reading(self, fields: &'a Fields) -> Self {
+        Self { fields: Some(fields).filter(|_| self.sender == Sender::Generic), ..self }
+    }
+
     /// Whose request it is.
     pub fn sender(&self) -> Sender {
         self.sender
@@ -185,19 +253,72 @@ pub fn authenticate<'a>(sender: Sender, request: &Request<'a>, secrets: &[Secret
     Ok(unchecked(sender, request))
 }
 
+/// The same for a source that takes whatever comes: the request looks like somebody's, and proves itself as they do, or
+/// by a secret in its path.
+///
+/// # Errors
+///
+/// As [`authenticate`], and when it looks like nobody's.
+pub fn authenticate_any<'a>(request: &Request<'a>, secrets: &[Secret]) -> Result<Trusted<'a>, Refusal> {
+    let sender = recognise(request.headers, request.body).ok_or(Refusal::Unrecognised)?;
+    if request.path_secret.is_none() {
+        return authenticate(sender, request, secrets);
+    }
+    authentication::path(request, secrets)?;
+    Ok(unchecked(sender, request))
+}
+
+/// The id of the key that signed a request's identity token, as it says: what [`identify`] will want to find.
+///
+/// # Errors
+///
+/// When the request carries no such token.
+pub fn key_id(request: &Request<'_>) -> Result<String, Refusal> {
+    Ok(jwt::key_id(authentication::bearer(request)?)?)
+}
+
+/// Checks that a request carries an identity token as it is expected.
+///
+/// # Errors
+///
+/// When it does not.
+pub fn identify<'a>(
+    sender: Sender,
+    request: &Request<'a>,
+    keys: &Keys,
+    expected: &Expectations,
+    now: Timestamp,
+) -> Result<Trusted<'a>, Refusal> {
+    jwt::verify(authentication::bearer(request)?, keys, expected, now)?;
+    Ok(unchecked(sender, request))
+}
+
+/// The account and the region that an event of ECR names.
+pub fn ecr_origin(body: &[u8]) -> (Option<String>, Option<String>) {
+    ecr::origin(body)
+}
+
 /// Takes a request's word for it: for a person who looks at a delivery on their own terminal, and for replaying a
 /// delivery that was authenticated when it came in.
 pub fn unchecked<'a>(sender: Sender, request: &Request<'a>) -> Trusted<'a> {
-    Trusted { sender, headers: request.headers, body: request.body }
+    Trusted { sender, headers: request.headers, body: request.body, fields: None }
 }
 
-/// Whose request this looks like, by its headers or its body. A guess, never a proof.
+/// Whose request this looks like, by its headers or else its body. A guess, never a proof.
 pub fn recognise(headers: &HeaderMap, body: &[u8]) -> Option<Sender> {
-    Sender::ALL.into_iter().find(|sender| (sender.face().recognise)(headers, body))
+    let first = |body| Sender::ALL.into_iter().find(|sender| (sender.face().recognise)(headers, body));
+    // Headers name their sender; bodies may look alike.
+    first(b"").or_else(|| first(body))
+}
+
+/// What the sender wants to hear, if this asks whether its deliveries are welcome instead of being one.
+pub fn handshake(method: &Method, request: &Trusted<'_>) -> Option<Handshake> {
+    (request.sender.face().habits.handshake)(method, request)
 }
 
 /// The headers that [`decode`] reads. A recording of the body and these holds no secret and decodes to the same.
-pub const HEADERS_READ: [http::HeaderName; 3] = [http::header::CONTENT_TYPE, ghcr::EVENT_HEADER, ghcr::DELIVERY_HEADER];
+pub const HEADERS_READ: [HeaderName; 5] =
+    [http::header::CONTENT_TYPE, gar::MESSAGE_ID, gar::PUBLISH_TIME, ghcr::EVENT_HEADER, ghcr::DELIVERY_HEADER];
 
 /// Reads what a delivery says was pushed and deleted, and what else it says.
 ///
@@ -206,7 +327,11 @@ pub const HEADERS_READ: [http::HeaderName; 3] = [http::header::CONTENT_TYPE, ghc
 /// When the body is not what this sender writes: cut short, not JSON, or a value of another type than documented.
 pub fn decode(delivery: &Trusted<'_>) -> Result<Decoded, Malformed> {
     let mut decoded = Decoded { sender: delivery.sender, events: Vec::new(), ignored: Vec::new() };
-    for reading in (delivery.sender.face().decode)(delivery.headers, delivery.body)? {
+    let readings = match delivery.fields {
+        Some(fields) => generic::read(fields, delivery.body)?,
+        None => (delivery.sender.face().decode)(delivery.headers, delivery.body)?,
+    };
+    for reading in readings {
         match reading {
             Ok(event) => decoded.events.push(event),
             Err(ignored) => decoded.ignored.push(ignored),
@@ -283,6 +408,14 @@ pub enum Malformed {
         /// Counted from 1; 0 is the end of the line before.
         column: usize,
     },
+    /// What it carries in base64 is not.
+    #[error("the body is not what {sender} sends: what should be base64 is not: {reason}")]
+    Base64 {
+        /// Who should have written it.
+        sender: Sender,
+        /// What is wrong there.
+        reason: String,
+    },
     /// A form that does not carry the event.
     #[error("the body is a form without a `payload` field; choose the content type application/json for the webhook")]
     NoPayload,
@@ -303,8 +436,8 @@ mod tests {
     #[test]
     fn an_unknown_sender_is_answered_with_the_nearest() {
         let error = |text: &str| text.parse::<Sender>().unwrap_err().to_string();
-        insta::assert_snapshot!(error("dockerhub"), @"`dockerhub` is no sender; did you mean `docker-hub`? tag2pr understands distribution, docker-hub, ghcr, harbor");
-        insta::assert_snapshot!(error("Harbour"), @"`Harbour` is no sender; did you mean `harbor`? tag2pr understands distribution, docker-hub, ghcr, harbor");
+        insta::assert_snapshot!(error("dockerhub"), @"`dockerhub` is no sender; did you mean `docker-hub`?");
+        insta::assert_snapshot!(error("Harbour"), @"`Harbour` is no sender; did you mean `harbor`?");
         assert!(serde_json::from_str::<Sender>(r#""gchr""#).unwrap_err().to_string().contains("did you mean `ghcr`"));
     }
 }

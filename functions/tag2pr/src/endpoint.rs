@@ -4,21 +4,23 @@
 //! |---|---|
 //! | `POST /hooks/<source>` | a delivery from a sender that signs or authenticates |
 //! | `POST /hooks/<source>/<secret>` | a delivery from a sender that does neither |
+//! | the same with `OPTIONS` | a sender that asks first whether its deliveries are welcome |
 //! | `GET /healthz` | 200 while the process runs |
 //!
-//! Statuses are chosen for what senders do with them: what is authentic gets 2xx even if it is of no interest (a 4xx
+//! Whoever is not believed is told so and no more; the log says why, under the id that the answer names. Statuses are chosen for what senders do with them: what is authentic gets 2xx even if it is of no interest (a 4xx
 //! disables hooks or blocks queues), what could not be made durable gets 503 so that it comes again.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use http::header::CONTENT_ENCODING;
 use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::delivery::{self, Sender};
+use crate::delivery::{self, Handshake};
 use crate::flow::Error;
-use crate::flow::receive::{Delivery, Outside, receive};
+use crate::flow::receive::{Delivery, Outside, believe, delivery_id, record};
 use crate::secret::Secret;
 
 /// An answer, and what the log shall say of it.
@@ -28,6 +30,8 @@ pub struct Answer {
     pub response: Response<String>,
     /// The source in the path, if there is such a source.
     pub source: Option<String>,
+    /// The id that the log names a request by which was not believed. Nothing else is kept of it.
+    pub refused: Option<String>,
     /// What was made of the delivery.
     pub outcome: Result<Option<Delivery>, Error>,
 }
@@ -53,7 +57,8 @@ impl fmt::Display for Answer {
             Ok(Some(delivery)) => write!(f, "{status} {source}: {}", delivery.reading),
             Ok(None) => write!(f, "{status} {source}"),
             Err(error) => write!(f, "{status} {source}: {error}"),
-        }
+        }?;
+        self.refused.iter().try_for_each(|id| write!(f, " ({id})"))
     }
 }
 
@@ -70,30 +75,70 @@ pub async fn answer(
     match (first, source) {
         ("healthz", None) => plain(StatusCode::OK, &json!({ "status": "ok" })),
         ("hooks", Some(source)) if outside.config.sources.contains_key(source) => {
-            if request.method() != Method::POST {
+            let method = request.method();
+            if ![Method::POST, Method::OPTIONS].contains(method) {
                 return plain(StatusCode::METHOD_NOT_ALLOWED, &error("deliveries are sent with POST"));
             }
             let limit = outside.config.limits.body.0;
-            let sender = outside.config.sources[source].sender;
             if request.body().len() > limit {
                 return Answer::too_large(limit);
             }
+            // No sender compresses, and a few bytes could unfold to more than fits anywhere.
+            if request.headers().contains_key(CONTENT_ENCODING) {
+                return plain(
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    &error("deliveries are sent without Content-Encoding"),
+                );
+            }
             let request = delivery::Request { headers: request.headers(), path_secret, body: request.body() };
             let known = secrets.get(source).map(Vec::as_slice).unwrap_or_default();
-            let outcome = receive(outside, source, known, &request, now).await;
-            let (status, body) = match &outcome {
-                Ok(delivery) => (StatusCode::OK, told(delivery)),
-                // Distribution sends its events in order, and again until it is content: one that cannot be read would
-                // hold up all later ones. It is stored, so nothing is lost.
-                Err(failure @ Error::Malformed(_)) if sender == Sender::Distribution => {
-                    (StatusCode::ACCEPTED, error(&failure.to_string()))
+            let mut refused = None;
+            let (response, outcome) = match believe(outside, source, known, &request, now).await {
+                Err(failure) => {
+                    let id = delivery_id(source, request.body, now);
+                    let body = json!({ "error": disbelief(&failure), "delivery": id });
+                    refused = Some(id);
+                    (json(status(&failure), &body), Err(failure))
                 }
-                Err(failure) => (status(failure), error(&failure.to_string())),
+                Ok(trusted) => match delivery::handshake(method, &trusted) {
+                    Some(wanted) => (welcome(wanted), Ok(None)),
+                    None if method == Method::OPTIONS => {
+                        return plain(StatusCode::METHOD_NOT_ALLOWED, &error("deliveries are sent with POST"));
+                    }
+                    None => {
+                        let outcome = record(outside, source, &trusted, now).await;
+                        let unforgiving = trusted.sender().is_unforgiving();
+                        (answered(&outcome, unforgiving), outcome.map(Some))
+                    }
+                },
             };
-            Answer { response: json(status, &body), source: Some(source.to_owned()), outcome: outcome.map(Some) }
+            Answer { response, source: Some(source.to_owned()), refused, outcome }
         }
         _ => plain(StatusCode::NOT_FOUND, &error("there is nothing here: deliveries go to /hooks/<source>")),
     }
+}
+
+/// What somebody hears who is not believed: nothing that helps to do better.
+fn disbelief(failure: &Error) -> &'static str {
+    match failure {
+        Error::Issuer(_) => "this cannot be checked at the moment: send it again",
+        _ => "this is not believed; the log of tag2pr says why, under this id",
+    }
+}
+
+fn answered(outcome: &Result<Delivery, Error>, unforgiving: bool) -> Response<String> {
+    match outcome {
+        Ok(delivery) => json(StatusCode::OK, &told(delivery)),
+        // It is stored, so nothing is lost.
+        Err(failure @ Error::Malformed(_)) if unforgiving => json(StatusCode::ACCEPTED, &error(&failure.to_string())),
+        Err(failure) => json(status(failure), &error(&failure.to_string())),
+    }
+}
+
+fn welcome(wanted: Handshake) -> Response<String> {
+    let mut response = json(StatusCode::OK, &wanted.body);
+    response.headers_mut().extend(wanted.headers);
+    response
 }
 
 fn status(failure: &Error) -> StatusCode {
@@ -101,9 +146,12 @@ fn status(failure: &Error) -> StatusCode {
         Error::Refused(_) => StatusCode::UNAUTHORIZED,
         Error::Malformed(_) => StatusCode::BAD_REQUEST,
         Error::UnknownSource => StatusCode::NOT_FOUND,
-        Error::Store(_) | Error::Git(_) | Error::Host(_) | Error::Registry(_) | Error::Unfinished(_) => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Error::Issuer(_)
+        | Error::Store(_)
+        | Error::Git(_)
+        | Error::Host(_)
+        | Error::Registry(_)
+        | Error::Unfinished(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -121,7 +169,7 @@ fn error(message: &str) -> Value {
 }
 
 fn plain(status: StatusCode, body: &Value) -> Answer {
-    Answer { response: json(status, body), source: None, outcome: Ok(None) }
+    Answer { response: json(status, body), source: None, refused: None, outcome: Ok(None) }
 }
 
 fn json(status: StatusCode, body: &Value) -> Response<String> {

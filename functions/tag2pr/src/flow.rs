@@ -11,6 +11,7 @@
 //!
 //! Nothing here decides anything about images or tags.
 
+pub mod issuers;
 pub mod ledgers;
 pub mod propose;
 pub mod receive;
@@ -21,7 +22,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::{Malformed, Refusal};
-use crate::seams::{GitError, HostError, RegistryError, RepositoryId, StoreError};
+use crate::seams::{GitError, HostError, KeysUnavailable, RegistryError, RepositoryId, StoreError};
 use crate::store::Stored;
 
 /// Why a journey ended early.
@@ -36,6 +37,9 @@ pub enum Error {
     /// No source of that name is configured.
     #[error("there is no such source")]
     UnknownSource,
+    /// The issuer of its identity tokens.
+    #[error(transparent)]
+    Issuer(#[from] KeysUnavailable),
     /// The object store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -61,6 +65,7 @@ impl Error {
             | Self::Git(GitError::Moved { .. } | GitError::Unavailable { .. })
             | Self::Host(HostError::Unavailable { .. })
             | Self::Registry(RegistryError::Unavailable { .. })
+            | Self::Issuer(_)
             | Self::Unfinished(_) => true,
             Self::Refused(_)
             | Self::Malformed(_)

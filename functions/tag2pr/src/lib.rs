@@ -21,6 +21,7 @@ pub mod findings;
 pub mod flow;
 pub mod flux;
 pub mod image;
+pub mod jwt;
 pub mod keys;
 pub mod ledger;
 pub mod manifests;

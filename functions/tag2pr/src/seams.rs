@@ -72,6 +72,25 @@ pub trait Objects: Send + Sync {
     async fn pause(&self, attempt: u32);
 }
 
+// ------------------------------------------------------------------------------------------------ issuers
+
+/// Why the keys of an issuer could not be read. The same call may succeed later.
+#[derive(Debug, thiserror::Error)]
+#[error("the keys at {address} cannot be read: {reason}")]
+pub struct KeysUnavailable {
+    /// Where they should be.
+    pub address: String,
+    /// What came instead.
+    pub reason: String,
+}
+
+/// Where those who issue identity tokens publish their keys.
+#[async_trait]
+pub trait KeySets: Send + Sync {
+    /// Reads what is published at an address of the configuration, or in a `file:`.
+    async fn read(&self, address: &str) -> Result<Vec<u8>, KeysUnavailable>;
+}
+
 // ------------------------------------------------------------------------------------------------ Git server
 
 /// The id of a commit: 40 hexadecimal digits.

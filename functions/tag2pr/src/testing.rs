@@ -4,6 +4,7 @@
 
 pub mod conformance;
 pub mod host;
+pub mod key_sets;
 pub mod memory;
 pub mod registry;
 pub mod repository;

@@ -23,7 +23,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     headers: Option<PathBuf>,
 
-    /// Who sent it: distribution, docker-hub, ghcr, harbor. Without it, headers and body tell.
+    /// Who sent it, as the `type` of a source in tag2pr.yaml. Without it, headers and body tell.
     #[arg(long, value_name = "TYPE")]
     source: Option<Sender>,
 }

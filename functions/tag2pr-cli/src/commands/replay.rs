@@ -99,7 +99,7 @@ impl Recorded {
 fn evidence(config: &Config, one: &Recorded, format: Format) -> Result<Vec<(ImageName, News)>, Failure> {
     let request = one.request();
     let trusted = delivery::unchecked(one.sender, &request);
-    let decoded = delivery::decode(&trusted).during(format!("reading {}", one.name))?;
+    let decoded = receive::read(config, &one.source, &trusted).during(format!("reading {}", one.name))?;
     let delivery = Delivery::new(&one.source, &trusted, one.at);
     let evidence = receive::evidence(config, &delivery, decoded);
     if format == Format::Text {
@@ -150,7 +150,7 @@ fn from_file(config: &Config, file: &Path, source: Option<&str>) -> Result<Recor
             let sender = delivery::recognise(&headers, &body).ok_or_else(|| {
                 Failure::new(format!("{}: neither headers nor body tell who sent this: use --source", file.display()))
             })?;
-            let mut of_this_type = config.sources.iter().filter(|(_, source)| source.sender == sender);
+            let mut of_this_type = config.sources.iter().filter(|(_, source)| source.sender == Some(sender));
             match (of_this_type.next(), of_this_type.next()) {
                 (Some((name, _)), None) => name.clone(),
                 (None, _) => return Err(Failure::new(format!("no source of the type {sender} is configured"))),
@@ -158,10 +158,11 @@ fn from_file(config: &Config, file: &Path, source: Option<&str>) -> Result<Recor
             }
         }
     };
-    let sender = config
-        .sources
-        .get(&source)
-        .map(|source| source.sender)
-        .ok_or_else(|| Failure::new(format!("no source `{source}` is configured")))?;
+    let configured =
+        config.sources.get(&source).ok_or_else(|| Failure::new(format!("no source `{source}` is configured")))?;
+    let sender = configured
+        .sender
+        .or_else(|| delivery::recognise(&headers, &body))
+        .ok_or_else(|| Failure::new(format!("{}: neither headers nor body tell who sent this", file.display())))?;
     Ok(Recorded { name: file.display().to_string(), headers, body, sender, source, at: Timestamp::now() })
 }

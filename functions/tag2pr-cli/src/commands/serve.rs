@@ -66,7 +66,11 @@ fn banner(settings: &Settings, address: SocketAddr) {
     line(format!("{} {}", styled(TITLE, "tag2pr listens on"), styled(BOLD, &base)));
     let config = &settings.config;
     for (name, source) in &config.sources {
-        let secret = source.secret.first().map(|reference| format!("value of {reference}")).unwrap_or_default();
+        let secret = match (source.secret.first(), &source.oidc) {
+            (Some(reference), _) => format!("value of {reference}"),
+            (None, Some(oidc)) => oidc.expected.audience.clone(),
+            (None, None) => String::new(),
+        };
         line("");
         line(format!("  {}  {}", styled(BOLD, name), styled(DIM, place(source))));
         for entry in entries(source.sender, &format!("{base}/hooks/{name}"), &secret) {
@@ -85,32 +89,56 @@ fn banner(settings: &Settings, address: SocketAddr) {
 /// Where a sender is told about its webhook.
 fn place(source: &Source) -> &'static str {
     match source.sender {
-        Sender::Harbor => "Harbor: in the project, Webhooks, New Webhook",
-        Sender::DockerHub => "Docker Hub: in the repository, Webhooks",
-        Sender::Ghcr => "GitHub: in the organization or repository, Settings, Webhooks",
-        Sender::Distribution => "CNCF Distribution: in config.yml",
+        None => "whoever it is: each as in a source of its own type",
+        Some(Sender::Acr) => "Azure: az acr webhook create, or an Event Grid subscription",
+        Some(Sender::Distribution) => "CNCF Distribution: in config.yml",
+        Some(Sender::DockerHub) => "Docker Hub: in the repository, Webhooks",
+        Some(Sender::Ecr) => "AWS: an EventBridge API destination and its connection",
+        Some(Sender::Gar) => "Google Cloud: gcloud pubsub subscriptions create, on the topic gcr",
+        Some(Sender::Generic) => "a CI job",
+        Some(Sender::Ghcr) => "GitHub: in the organization or repository, Settings, Webhooks",
+        Some(Sender::Harbor) => "Harbor: in the project, Webhooks, New Webhook",
     }
 }
 
 /// What to enter there.
-fn entries(sender: Sender, url: &str, secret: &str) -> Vec<String> {
+fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
     let fields = match sender {
-        Sender::Harbor => vec![
+        None => vec![("URL", url.to_owned()), ("or", format!("{url}/<{secret}>"))],
+        Some(Sender::Acr) => vec![
+            ("webhook", format!("--uri {url} --headers Authorization=<{secret}> --actions push delete")),
+            ("Event Grid", format!("--endpoint {url}/<{secret}>")),
+        ],
+        Some(Sender::Ecr) => vec![
+            ("Endpoint", format!("{url}, POST")),
+            ("API key name", "X-Api-Key".to_owned()),
+            ("Value", format!("<{secret}>")),
+        ],
+        Some(Sender::Gar) => vec![
+            ("push", format!("--push-endpoint={url}")),
+            ("audience", format!("--push-auth-token-audience={secret}")),
+        ],
+        Some(Sender::Generic) => vec![
+            ("URL", format!("{url}, POST")),
+            ("Authorization", format!("Bearer <{secret}>")),
+            ("Body", r#"{"image": "<host>/<repository>:<tag>"}"#.to_owned()),
+        ],
+        Some(Sender::Harbor) => vec![
             ("Notify Type", "http".to_owned()),
             ("Payload Format", "Default".to_owned()),
             ("Event Type", "Artifact pushed, Artifact deleted".to_owned()),
             ("Endpoint URL", url.to_owned()),
             ("Auth Header", format!("<{secret}>")),
         ],
-        Sender::DockerHub => vec![("Webhook URL", format!("{url}/<{secret}>"))],
-        Sender::Ghcr => vec![
+        Some(Sender::DockerHub) => vec![("Webhook URL", format!("{url}/<{secret}>"))],
+        Some(Sender::Ghcr) => vec![
             ("Payload URL", url.to_owned()),
             ("Content type", "application/json".to_owned()),
             ("Secret", format!("<{secret}>")),
             ("Events", "Packages, Registry packages".to_owned()),
         ],
         // https://distribution.github.io/distribution/about/configuration/#notifications
-        Sender::Distribution => {
+        Some(Sender::Distribution) => {
             let yaml = format!(
                 "notifications:\n  endpoints:\n    - name: tag2pr\n      url: {url}\n      headers: {{ Authorization: \
                  [\"<{secret}>\"] }}\n      timeout: 5s\n      threshold: 5\n      backoff: 10s\n      ignore: {{ \

@@ -1,9 +1,10 @@
-//! The three ways in which senders prove who they are.
+//! The ways in which senders prove who they are.
 
 use http::HeaderValue;
 use ring::hmac;
 
 use super::Request;
+use crate::jwt;
 use crate::secret::Secret;
 
 /// Why a request is not believed. Never repeats a secret, nor what was sent instead of one.
@@ -35,6 +36,15 @@ pub enum Refusal {
          changed the body"
     )]
     WrongSignature(&'static str),
+    /// The source believes an identity token and nothing else.
+    #[error("this sender proves itself by an identity token; set `oidc` for the source in tag2pr.yaml")]
+    TokenWanted,
+    /// The identity token does not hold.
+    #[error("the identity token in `Authorization` is not believed: {0}")]
+    Token(#[from] jwt::Invalid),
+    /// Nothing tells how to check it.
+    #[error("neither headers nor body tell who sent this; give its sender a source of its own type")]
+    Unrecognised,
     /// There is no secret in the path.
     #[error("the path has no secret; this sender signs nothing, so give it the address /hooks/<source>/<secret>")]
     MissingPathSecret,
@@ -45,6 +55,7 @@ pub enum Refusal {
 
 const AUTHORIZATION: &str = "Authorization";
 const SIGNATURE: &str = "X-Hub-Signature-256";
+const API_KEY: &str = "X-Api-Key";
 
 /// A fixed `Authorization` value: the secret, verbatim, or `Bearer ` and the secret. A secret may hold a scheme itself
 /// (`Basic dXNlcjpwYXNz`); then the verbatim form is the one that fits.
@@ -65,6 +76,48 @@ pub(super) fn hub_signature(request: &Request<'_>, secrets: &[Secret]) -> Result
         !secret.is_empty() && hmac::verify(&key, request.body, &signature).is_ok()
     });
     if fits { Ok(()) } else { Err(Refusal::WrongSignature(SIGNATURE)) }
+}
+
+/// The secret in the path, or else as `Authorization`: for senders that take an address and nothing else in one of the
+/// places where they are set up.
+pub(super) fn path_or_authorization(
+    request: &Request<'_>,
+    secrets: &[Secret],
+    mend: &'static str,
+) -> Result<(), Refusal> {
+    match request.path_secret {
+        Some(_) => path(request, secrets),
+        None => authorization(request, secrets, mend),
+    }
+}
+
+/// What the connection of an [API destination](https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html)
+/// sends: an API key in `X-Api-Key`, or an `Authorization` of its own making. The path, where the connection is another's.
+pub(super) fn api_key(request: &Request<'_>, secrets: &[Secret]) -> Result<(), Refusal> {
+    const MEND: &str =
+        "give the connection of the API destination the API key name X-Api-Key and the secret as its value";
+    if request.path_secret.is_none() && request.headers.contains_key(API_KEY) {
+        let value = only(request, API_KEY, MEND)?.as_bytes();
+        let known = any(secrets, |secret| secret.matches(value));
+        return if known { Ok(()) } else { Err(Refusal::WrongHeader(API_KEY)) };
+    }
+    path_or_authorization(request, secrets, MEND)
+}
+
+/// GitHub's signature where there is one, and else the secret as `Authorization`.
+pub(super) fn signature_or_authorization(request: &Request<'_>, secrets: &[Secret]) -> Result<(), Refusal> {
+    if request.headers.contains_key(SIGNATURE) {
+        return hub_signature(request, secrets);
+    }
+    let mend = "send `Authorization: Bearer <secret>`, or sign the body as GitHub does in `X-Hub-Signature-256`";
+    authorization(request, secrets, mend)
+}
+
+/// The identity token that a request carries.
+pub(super) fn bearer<'a>(request: &Request<'a>) -> Result<&'a str, Refusal> {
+    let value = only(request, AUTHORIZATION, "let the sender send an identity token of its issuer")?;
+    let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+    token.ok_or(Refusal::Token(jwt::Invalid::Form("it does not start with `Bearer `")))
 }
 
 /// A secret segment of the path, for senders that sign nothing.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::claim::{Claim, Reading, excerpt, ignored, subject};
-use super::{Action, Face, Malformed, Sender, authentication, wire};
+use super::{Action, Face, Habits, Malformed, Sender, authentication, wire};
 
 pub(super) const FACE: Face = Face {
     name: "distribution",
@@ -24,6 +24,8 @@ pub(super) const FACE: Face = Face {
         authentication::authorization(request, secrets, mend)
     },
     decode,
+    // It sends its events in order, each until it is content: one that cannot be read would hold up all later ones.
+    habits: Habits { unforgiving: true, ..Habits::PLAIN },
 };
 
 fn recognise(headers: &HeaderMap, body: &[u8]) -> bool {

@@ -11,10 +11,11 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::claim::{Claim, Reading, ignored, subject};
-use super::{Action, Face, Malformed, Sender, authentication, wire};
+use super::{Action, Face, Habits, Malformed, Sender, authentication, wire};
 use crate::image::DOCKER_HUB;
 
-pub(super) const FACE: Face = Face { name: "docker-hub", recognise, authenticate: authentication::path, decode };
+pub(super) const FACE: Face =
+    Face { name: "docker-hub", recognise, authenticate: authentication::path, decode, habits: Habits::PLAIN };
 
 fn recognise(_: &HeaderMap, body: &[u8]) -> bool {
     #[derive(Deserialize)]

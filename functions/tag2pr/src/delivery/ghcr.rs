@@ -16,9 +16,10 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::claim::{Claim, Reading, excerpt, ignored, subject};
-use super::{Action, Face, Malformed, Sender, authentication, wire};
+use super::{Action, Face, Habits, Malformed, Sender, authentication, wire};
 
-pub(super) const FACE: Face = Face { name: "ghcr", recognise, authenticate: authentication::hub_signature, decode };
+pub(super) const FACE: Face =
+    Face { name: "ghcr", recognise, authenticate: authentication::hub_signature, decode, habits: Habits::PLAIN };
 
 pub(super) const EVENT_HEADER: HeaderName = HeaderName::from_static("x-github-event");
 pub(super) const DELIVERY_HEADER: HeaderName = HeaderName::from_static("x-github-delivery");

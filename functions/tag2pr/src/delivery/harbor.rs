@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::claim::{Claim, Reading, excerpt, ignored};
-use super::{Action, Face, Malformed, Sender, authentication, wire};
+use super::{Action, Face, Habits, Malformed, Sender, authentication, wire};
 
 pub(super) const FACE: Face = Face {
     name: "harbor",
@@ -20,6 +20,7 @@ pub(super) const FACE: Face = Face {
         authentication::authorization(request, secrets, "enter the secret as Auth Header of the webhook in Harbor")
     },
     decode,
+    habits: Habits::PLAIN,
 };
 
 /// Enough to know what a body is about, whatever else it holds.

@@ -1,5 +1,7 @@
 //! What the bodies of all senders have in common.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
@@ -18,6 +20,36 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(sender: Sender, body: &'a [u8]) -> R
         };
         Malformed::Json { sender, reason: excerpt(reason, 200), line, column }
     })
+}
+
+/// The bytes that a body carries in base64.
+pub(super) fn base64(sender: Sender, text: &str) -> Result<Vec<u8>, Malformed> {
+    BASE64_STANDARD.decode(text).map_err(|error| Malformed::Base64 { sender, reason: error.to_string() })
+}
+
+/// `ghcr.io/acme/web:1.0@sha256:…`, taken apart and not yet checked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Reference<'a> {
+    pub(super) registry: Option<&'a str>,
+    pub(super) repository: &'a str,
+    pub(super) tag: Option<&'a str>,
+    pub(super) digest: Option<&'a str>,
+}
+
+/// Takes a reference apart. What stands before the first `/` is a registry if it looks like a host.
+pub(super) fn reference(text: &str) -> Reference<'_> {
+    let said = |part: &&str| !part.is_empty();
+    let (text, digest) = text.split_once('@').map_or((text, None), |(name, digest)| (name, Some(digest)));
+    let (name, tag) = match text.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (text, None),
+    };
+    let is_host = |first: &str| first == "localhost" || first.contains(['.', ':']);
+    let (registry, repository) = match name.split_once('/') {
+        Some((first, rest)) if is_host(first) => (Some(first), rest),
+        _ => (None, name),
+    };
+    Reference { registry, repository, tag: tag.filter(said), digest: digest.filter(said) }
 }
 
 /// A text; null and `""` are none.
@@ -75,6 +107,28 @@ mod tests {
         assert_eq!(read(r#"{"at": 1738860123.25}"#).as_deref(), Some("2025-02-06T16:42:03.25Z"));
         let nanoseconds = "2026-11-21T02:01:31.193544233Z";
         assert_eq!(read(&format!(r#"{{"at": "{nanoseconds}"}}"#)).as_deref(), Some(nanoseconds));
+    }
+
+    #[test]
+    fn a_reference_is_taken_apart_at_its_last_colon_and_its_first_slash() {
+        let parts = |text| {
+            let Reference { registry, repository, tag, digest } = reference(text);
+            (registry, repository, tag, digest)
+        };
+        assert_eq!(
+            parts("us-docker.pkg.dev/acme/apps/web:1.0"),
+            (Some("us-docker.pkg.dev"), "acme/apps/web", Some("1.0"), None)
+        );
+        assert_eq!(
+            parts("gcr.io/example.com/acme/web@sha256:ab"),
+            (Some("gcr.io"), "example.com/acme/web", None, Some("sha256:ab"))
+        );
+        assert_eq!(parts("lan:5000/web:1@sha256:ab"), (Some("lan:5000"), "web", Some("1"), Some("sha256:ab")));
+        assert_eq!(parts("lan:5000/web"), (Some("lan:5000"), "web", None, None));
+        assert_eq!(parts("acme/web:1.0"), (None, "acme/web", Some("1.0"), None));
+        assert_eq!(parts("web:"), (None, "web", None, None));
+        assert_eq!(parts(""), (None, "", None, None));
+        assert_eq!(parts("@"), (None, "", None, None));
     }
 
     #[test]

@@ -12,9 +12,10 @@ use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
+use super::issuers::Issuers;
 use super::{Error, Watchers, ledgers};
 use crate::config::Config;
-use crate::delivery::{self, Action, Decoded, Event, Request, Sender, Trusted};
+use crate::delivery::{self, Action, Decoded, Event, Malformed, Request, Sender, Trusted};
 use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::ledger::{News, Push};
@@ -29,6 +30,8 @@ pub struct Outside<'a> {
     pub objects: &'a dyn Objects,
     /// Where pokes go.
     pub pokes: &'a dyn Pokes,
+    /// Who issues identity tokens.
+    pub issuers: &'a Issuers,
     /// How the deployment is made.
     pub config: &'a Config,
     /// Names this call in what it writes.
@@ -117,22 +120,29 @@ pub struct Recorded {
     pub watched: bool,
 }
 
-/// Takes a delivery from the configured source of this name.
+/// Checks that a request comes from the configured source of this name.
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] if it is not authentic: nothing is stored. [`Error::Malformed`] if it is and cannot be read: it
-/// is stored all the same. [`Error::Store`] if it could not be made durable: the sender should come again.
-pub async fn receive(
+/// [`Error::Refused`] if it is not authentic, [`Error::UnknownSource`] if nothing of that name is configured,
+/// [`Error::Issuer`] if the keys to check an identity token with could not be read.
+pub async fn believe<'a>(
     outside: Outside<'_>,
     source: &str,
     secrets: &[Secret],
-    request: &Request<'_>,
+    request: &Request<'a>,
     now: Timestamp,
-) -> Result<Delivery, Error> {
-    let sender = outside.config.sources.get(source).map(|source| source.sender).ok_or(Error::UnknownSource)?;
-    let trusted = delivery::authenticate(sender, request, secrets)?;
-    record(outside, source, &trusted, now).await
+) -> Result<Trusted<'a>, Error> {
+    let source = outside.config.sources.get(source).ok_or(Error::UnknownSource)?;
+    Ok(match (source.sender, &source.oidc) {
+        (None, _) => delivery::authenticate_any(request, secrets)?,
+        (Some(sender), None) => delivery::authenticate(sender, request, secrets)?,
+        (Some(sender), Some(oidc)) => {
+            let key = delivery::key_id(request)?;
+            let keys = outside.issuers.keys(&oidc.keys, &key, now).await?;
+            delivery::identify(sender, request, &keys, &oidc.expected, now)?
+        }
+    })
 }
 
 impl Delivery {
@@ -181,7 +191,12 @@ impl fmt::Display for Recorded {
     }
 }
 
-/// Takes a delivery that somebody has vouched for: [`receive`] by its signature, `replay` by asking for it.
+/// Takes a delivery that somebody has vouched for: [`believe`] by its signature, `replay` by asking for it.
+///
+/// # Errors
+///
+/// [`Error::Malformed`] if it cannot be read: it is stored all the same. [`Error::Store`] if it could not be made
+/// durable: the sender should come again.
 pub async fn record(
     outside: Outside<'_>,
     source: &str,
@@ -189,7 +204,7 @@ pub async fn record(
     now: Timestamp,
 ) -> Result<Delivery, Error> {
     let mut delivery = Delivery::new(source, trusted, now);
-    match delivery::decode(trusted) {
+    match read(outside.config, source, trusted) {
         Ok(decoded) => {
             delivery.reading = write(outside, &delivery, decoded).await?;
             keep(outside, &delivery).await?;
@@ -204,6 +219,18 @@ pub async fn record(
             keep(outside, &delivery).await?;
             Err(malformed.into())
         }
+    }
+}
+
+/// What a delivery says, by the fields that are configured for its source if there are any.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn read(config: &Config, source: &str, trusted: &Trusted<'_>) -> Result<Decoded, Malformed> {
+    match config.sources.get(source) {
+        Some(source) => delivery::decode(&trusted.reading(&source.fields)),
+        None => delivery::decode(trusted),
     }
 }
 
@@ -292,7 +319,7 @@ fn news(event: Event, delivery: &Delivery) -> Option<News> {
 }
 
 /// Sorts by time, and names what came in: milliseconds since 1970 and a hash, both in hexadecimal digits.
-fn delivery_id(source: &str, body: &[u8], now: Timestamp) -> String {
+pub(crate) fn delivery_id(source: &str, body: &[u8], now: Timestamp) -> String {
     let mut content = format!("{source}\n").into_bytes();
     content.extend_from_slice(body);
     let hash: String = digest(&SHA256, &content).as_ref()[..6].iter().map(|byte| format!("{byte:02x}")).collect();

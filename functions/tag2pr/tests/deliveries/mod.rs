@@ -7,11 +7,8 @@ use http::HeaderMap;
 use tag2pr::delivery::{Request, Sender, read_headers};
 use tag2pr::secret::Secret;
 
-/// Folders of `events/` that hold deliveries.
-pub(crate) const FOLDERS: [&str; 5] = ["distribution", "docker-hub", "ghcr", "harbor", "stories"];
-
-/// What else is there, and is read by other tests or by people.
-pub(crate) const READ_ELSEWHERE: [&str; 2] = ["README.md", "invoke"];
+/// What is in `events/` beside the folders of deliveries, and is read by other tests or by people.
+const READ_ELSEWHERE: [&str; 4] = ["README.md", "identity-key.pem", "identity-keys.json", "invoke"];
 
 /// One pair of files.
 pub(crate) struct Delivery {
@@ -48,7 +45,7 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
 /// Every delivery, in the order of its name. A file without its other half is an error.
 pub(crate) fn all() -> Vec<Delivery> {
     let mut found = Vec::new();
-    for folder in FOLDERS {
+    for folder in names(&events()).iter().filter(|name| !READ_ELSEWHERE.contains(&name.as_str())) {
         let files = names(&events().join(folder));
         for file in &files {
             let (case, kind) = file.rsplit_once('.').unwrap_or((file, ""));
