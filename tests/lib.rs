@@ -7,6 +7,7 @@ mod journeys {
     mod bad_input;
     mod crashes;
     mod later;
+    mod messages;
     mod newest;
     mod people;
     mod pull_request;

@@ -5,7 +5,6 @@ use std::process::Command;
 use serde_json::Value;
 use tag2pr::testing::repository::Entry;
 
-use super::stories::{FRONTEND_FILE, PROPOSAL, home_lab};
 use super::world::{BASE, World};
 
 /// What `tag2pr check` finds in the policies of a story as they were found.
@@ -47,29 +46,6 @@ fn check_says_that_the_order_is_by_commit_hash() {
     std::fs::remove_file(&tags).unwrap();
     let help = help_at(&findings, "image-policies.yaml", 10..=15);
     assert!(help.contains("numerical"), "{help}");
-}
-
-#[test]
-#[ignore = "needs Flux's commit message templates"]
-fn the_commit_message_is_as_the_automation_says() {
-    let mut world = home_lab();
-    let automation = "flux/clusters/production/image-automation/image-update-automation.yaml";
-    let template = "    commit:\n      messageTemplate: |\n        Automated update of {{ .AutomationObject }}\n\n        \
-                    {{ range .Changed.Changes -}}\n        - {{ .OldValue }} -> {{ .NewValue }}\n        {{ end }}\n";
-    world.edit(BASE, automation, "    commit:\n", template);
-    world.deliver("stories/2-frontend");
-    world.serve();
-    let message = world.head(PROPOSAL).message;
-    assert!(message.starts_with("Automated update of flux-system/flux-system\n"), "{message}");
-    assert!(
-        message.contains(
-            "- 192.168.0.40:5000/frontend:main-f9e1f0b-1707200000 -> \
-             192.168.0.40:5000/frontend:main-abc1234-1707300000"
-        ),
-        "{message}"
-    );
-    assert!(message.contains("Tag2pr-Policy: flux-system/frontend"), "the trailers stay: {message}");
-    assert!(world.file(PROPOSAL, FRONTEND_FILE).contains("main-abc1234-1707300000"));
 }
 
 #[test]

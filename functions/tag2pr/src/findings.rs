@@ -16,6 +16,7 @@ mod shape;
 mod subject;
 mod tree;
 
+mod broken_template;
 mod collapsing_extract;
 mod commit_first;
 mod deleted_template_field;
@@ -170,11 +171,12 @@ impl<'a> Checks<'a> {
         let policies = &tree.manifests.policies;
         let mut findings: Vec<Finding> =
             policies.iter().flat_map(|declared| about_policy(tree, declared, tags)).collect();
-        let about_tree: [fn(&Tree<'_>) -> Vec<Finding>; 9] = [
+        let about_tree: [fn(&Tree<'_>) -> Vec<Finding>; 10] = [
             unreadable::find,
             namespace_filled_in::find,
             passed_over::find,
             deleted_template_field::find,
+            broken_template::find,
             unknown_policy::find,
             digest_marker::find,
             out_of_reach::find,

@@ -35,6 +35,7 @@ pub mod repository_url;
 pub mod seams;
 pub mod secret;
 pub mod store;
+pub mod template;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod yaml;

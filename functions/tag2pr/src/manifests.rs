@@ -12,6 +12,7 @@ use crate::image::ImageName;
 use crate::markers::{self, Marker};
 use crate::policy::{Policy, PolicyName};
 use crate::problem::{Place, Problem};
+use crate::proposal::message::MessageTemplate;
 use crate::repository_settings::{self, RepositorySettings};
 use crate::seams::{Author, CommitId, File, RepositoryId, Snapshot};
 
@@ -69,6 +70,8 @@ pub struct Automation {
     pub path: String,
     /// Who commits.
     pub author: Author,
+    /// How the commit's message shall be.
+    pub message: Option<MessageTemplate>,
 }
 
 impl Automation {

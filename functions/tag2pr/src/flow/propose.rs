@@ -137,7 +137,9 @@ impl Prepared {
             let image = line.tag.as_ref().map(|tag| format!(" ({}:{tag})", line.image)).unwrap_or_default();
             format!("{}{image}: {}", line.policy, line.outcome)
         });
-        let problems = self.manifests.problems.iter().chain(&self.plan.problems).map(ToString::to_string);
+        let messages = self.plan.proposals.iter().flat_map(|proposal| &proposal.problems);
+        let problems = self.manifests.problems.iter().chain(&self.plan.problems).chain(messages);
+        let problems = problems.map(ToString::to_string);
         let passed_over =
             self.manifests.passed_over.iter().map(|(place, reason)| format!("{place}: passed over: {reason}"));
         let unlisted = self.unlisted.iter().cloned();
