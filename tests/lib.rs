@@ -9,6 +9,7 @@ mod journeys {
     mod later;
     mod newest;
     mod people;
+    mod platforms;
     mod pull_request;
     mod purity;
     mod registries;
