@@ -10,6 +10,7 @@ mod journeys {
     mod messages;
     mod newest;
     mod people;
+    mod platforms;
     mod pull_request;
     mod purity;
     mod registries;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tag2pr::flow::propose;
 use tag2pr::image::{Digest, ImageName, Tag};
 use tag2pr::keys::Key;
+use tag2pr::platform::Platforms;
 use tag2pr::seams::{
     CommitId, Draft, Expected, GitError, GitHost, GitRepository, HostError, NewCommit, Object, Objects, Poke, Pokes,
     PullRequest, Registry, RegistryError, Snapshot, StoreError, Version, Wanted,
@@ -163,6 +164,11 @@ impl Registry for Wire<'_> {
     async fn digest(&self, image: &ImageName, tag: &Tag) -> Result<Option<Digest>, RegistryError> {
         let broken = |reason| RegistryError::Unavailable { registry: image.registry().to_owned(), reason };
         self.carry(self.world.registry.digest(image, tag), broken).await
+    }
+
+    async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError> {
+        let broken = |reason| RegistryError::Unavailable { registry: image.registry().to_owned(), reason };
+        self.carry(self.world.registry.platforms(image, digest), broken).await
     }
 
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {

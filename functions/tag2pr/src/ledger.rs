@@ -1,6 +1,6 @@
 //! The ledger: what is known of one image's tags, merged from evidence in any order.
 //!
-//! Three kinds of [`News`] feed it: a push (a tag now points at a digest), a deletion, a registry's listing. Folding
+//! Several kinds of [`News`] feed it: a push (a tag now points at a digest), a deletion, what a registry said. Folding
 //! the same news in any order, any number of times, gives the same ledger: each part is a maximum or a minimum under a
 //! total order. So a delivery that comes twice, late or out of order changes nothing that it should not.
 //!
@@ -15,6 +15,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, Tag};
+use crate::platform::Platforms;
 
 /// One image tag now points at one digest, as a sender said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +89,13 @@ pub enum News {
         /// When the registry was asked.
         at: Timestamp,
     },
+    /// A registry said what a digest holds. That never changes, so it is asked once.
+    Holds {
+        /// An index, or an image.
+        digest: Digest,
+        /// What it runs on.
+        platforms: Platforms,
+    },
     /// The registry's complete listing brought these tags, which were not known before.
     Listed {
         /// The tags, without those that were known already.
@@ -117,6 +125,7 @@ impl News {
             Self::Listed { tags, at } => format!("listed {at} {tags:?}"),
             // The first to ask writes it; whoever asks later learns nothing new.
             Self::Confirmed { tag, digest, .. } => format!("confirmed {tag} {digest}"),
+            Self::Holds { digest, .. } => format!("holds {digest}"),
         };
         let hash = digest(&SHA256, identity.as_bytes());
         hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
@@ -191,6 +200,8 @@ pub struct Ledger {
     tags: BTreeMap<Tag, Entry>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     deleted_digests: BTreeMap<Digest, Timestamp>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    holds: BTreeMap<Digest, Platforms>,
     #[serde(skip_serializing_if = "Option::is_none")]
     listed: Option<Timestamp>,
 }
@@ -231,6 +242,13 @@ impl Ledger {
                     entry.listed = entry.listed.max(Some(*at));
                 }
             }
+            News::Holds { digest, platforms } => match self.holds.get_mut(digest) {
+                // Two witnesses never differ; if they did, what both say would count.
+                Some(known) => known.retain(|platform| platforms.contains(platform)),
+                None => {
+                    self.holds.insert(digest.clone(), platforms.clone());
+                }
+            },
             News::Confirmed { tag, digest, at } => {
                 let entry = self.entry(tag);
                 let first = entry.digests.entry(digest.clone()).or_insert(First { seen: *at, push: None });
@@ -258,9 +276,20 @@ impl Ledger {
         self.listed
     }
 
+    /// What a digest runs on, if a registry was asked.
+    pub fn platforms(&self, digest: &Digest) -> Option<&Platforms> {
+        self.holds.get(digest)
+    }
+
     /// The tags that exist, as far as is known, in byte order.
     pub fn live(&self) -> impl Iterator<Item = (&Tag, &Entry)> {
         self.tags.iter().filter(|(_, entry)| self.is_live(entry))
+    }
+
+    /// The tags that were there and are gone, and since when if that was said, in byte order.
+    pub fn deleted(&self) -> impl Iterator<Item = (&Tag, &Entry, Option<Timestamp>)> {
+        let gone = |(_, entry): &(&Tag, &Entry)| !self.is_live(entry) && entry.first_seen.is_some();
+        self.tags.iter().filter(gone).map(|(tag, entry)| (tag, entry, self.deleted_at(entry)))
     }
 
     /// What is known of a tag that exists.
@@ -277,8 +306,13 @@ impl Ledger {
     fn is_live(&self, entry: &Entry) -> bool {
         let seen = entry.push.as_ref().map(Push::at).max(entry.listed);
         let Some(seen) = seen else { return false };
+        self.deleted_at(entry).is_none_or(|deleted| seen >= deleted)
+    }
+
+    /// The last time that it, or what it points at, was deleted.
+    fn deleted_at(&self, entry: &Entry) -> Option<Timestamp> {
         let digest_deleted = entry.digest().and_then(|digest| self.deleted_digests.get(digest)).copied();
-        entry.deleted.max(digest_deleted).is_none_or(|deleted| seen >= deleted)
+        entry.deleted.max(digest_deleted)
     }
 }
 
@@ -378,6 +412,11 @@ mod tests {
                 tag: None, digest: Some(digest_of(letter)), at: at(time), delivery: "d".into() }),
             1 => (tag.clone(), letter.clone(), 0..6i64).prop_map(|(tag, letter, time)| News::Confirmed {
                 tag: tag.parse().unwrap(), digest: digest_of(letter), at: at(time) }),
+            1 => (letter, prop::collection::btree_set(prop::sample::select(vec!["linux/amd64", "linux/arm64"]), 0..3))
+                .prop_map(|(letter, platforms)| News::Holds {
+                    digest: digest_of(letter),
+                    platforms: platforms.into_iter().map(|platform| platform.parse().unwrap()).collect(),
+                }),
             1 => (tag, 0..6i64).prop_map(|(tag, time)| News::Listed { tags: vec![tag.parse().unwrap()], at: at(time) }),
         ]
     }

@@ -27,6 +27,7 @@ pub mod ledger;
 pub mod manifests;
 pub mod markers;
 pub mod plan;
+pub mod platform;
 pub mod policy;
 pub mod problem;
 pub mod proposal;

@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use crate::flux::{self, Selector};
 use crate::image::ImageName;
 use crate::markers::{self, Marker};
+use crate::platform::Platforms;
 use crate::policy::{Policy, PolicyName};
 use crate::problem::{Place, Problem};
 use crate::proposal::message::MessageTemplate;
@@ -53,6 +54,8 @@ pub struct DeclaredPolicy {
     pub policy: Result<(ImageName, Policy), String>,
     /// How long a tag must have been known here before it is proposed.
     pub minimum_age: Option<SignedDuration>,
+    /// What the tag's index must hold, all of it, before it is selected.
+    pub platforms: Platforms,
 }
 
 /// An ImageUpdateAutomation, as far as it matters here.

@@ -4,6 +4,7 @@
 //! holds a question. [`crate::flow`] asks the registry and plans again with the answers.
 
 mod choice;
+mod pool;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,12 +12,13 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use self::choice::known;
-use self::choice::{Choice, choose, heard_of};
+use self::choice::{Choice, Unclear, choose};
+use self::pool::heard_of;
+pub use self::pool::{Aside, Pool, Why, known};
 use crate::image::{Digest, ImageName, ImageRef, Tag};
 use crate::ledger::Ledger;
 use crate::manifests::{Automation, DeclaredPolicy, Manifests};
-use crate::markers::{self, Change, NewImage, Part};
+use crate::markers::{self, Change, Marker, NewImage, Part};
 use crate::policy::{DigestReflection, Known, PolicyName, Step};
 use crate::problem::Problem;
 use crate::proposal::{Bump, Parts, Proposal, compose, minute};
@@ -24,6 +26,9 @@ use crate::seams::File;
 
 /// One tag of one image that a registry shall confirm.
 pub type Question = (ImageName, Tag);
+
+/// One digest of one image, of which a registry shall say what it holds.
+pub type Contents = (ImageName, Digest);
 
 /// What a registry said of a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,6 +170,8 @@ pub struct Plan {
     pub lines: Vec<Line>,
     /// What registries must be asked before more can be said.
     pub questions: BTreeSet<Question>,
+    /// What registries must say the platforms of.
+    pub contents: BTreeSet<Contents>,
     /// Files that could not be edited, with the reason.
     pub problems: Vec<Problem>,
 }
@@ -180,6 +187,8 @@ pub struct Evidence<'a> {
     pub holds: &'a BTreeSet<Hold>,
     /// What registries have said so far.
     pub answers: &'a BTreeMap<Question, Answer>,
+    /// Where registries were asked what a digest holds and did not say it; what they said is in the ledgers.
+    pub contents: &'a BTreeMap<Contents, Answer>,
     /// What minimum ages are counted up to.
     pub now: Timestamp,
 }
@@ -204,7 +213,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Plan {
         .manifests
         .policies
         .iter()
-        .map(|policy| (&policy.name, choose(policy, evidence.ledgers, evidence.now)))
+        .map(|policy| (&policy.name, choose(policy, evidence, &tags_in_git(evidence.manifests, &policy.name))))
         .collect();
     for (branch, mut automations) in branches {
         automations.sort_by(|a, b| a.name.cmp(&b.name));
@@ -264,7 +273,7 @@ impl<'a> Draft<'a> {
         for declared in self.evidence.manifests.policies.iter().filter(|policy| automation.applies(policy)) {
             let Some(choice) = choices.get(&declared.name) else { continue };
             let in_git = self.in_git(automation, &declared.name);
-            let (outcome, new) = self.decide(declared, choice, &in_git, &mut plan.questions);
+            let (outcome, new) = self.decide(declared, choice, &in_git, plan);
             let tag = choice.chosen.as_ref().ok().map(|chosen| chosen.tag.to_string());
             plan.lines.push(Line {
                 proposal: self.name.to_owned(),
@@ -331,7 +340,7 @@ impl<'a> Draft<'a> {
         declared: &DeclaredPolicy,
         choice: &Choice<'_>,
         in_git: &InGit,
-        questions: &mut BTreeSet<Question>,
+        plan: &mut Plan,
     ) -> (Outcome, Option<NewImage>) {
         let (image, policy) = match &choice.policy {
             Ok(policy) => *policy,
@@ -377,7 +386,7 @@ impl<'a> Draft<'a> {
         let question = (image.clone(), chosen.tag.clone());
         let digest = match self.evidence.answers.get(&question) {
             None => {
-                questions.insert(question);
+                plan.questions.insert(question);
                 return (Outcome::Waiting("the registry has not been asked yet".to_owned()), None);
             }
             Some(Answer::Gone) => {
@@ -402,6 +411,9 @@ impl<'a> Draft<'a> {
             && let Some(until) = self.too_young(image, &chosen.tag, digest, age)
         {
             return (Outcome::TooYoung(until), None);
+        }
+        if let Some(unclear) = &choice.unclear {
+            return (inside(image, chosen.tag.as_str(), unclear, plan), None);
         }
         match (policy.digest, digest) {
             (DigestReflection::Never, _) => (Outcome::UpToDate, Some(new(None))),
@@ -489,6 +501,39 @@ impl<'a> Draft<'a> {
             delivery: chosen.delivery.clone(),
             why: choice.why.clone(),
         });
+    }
+}
+
+/// Every tag that is marked with a policy, wherever it stands.
+fn tags_in_git<'a>(manifests: &'a Manifests, policy: &PolicyName) -> BTreeSet<&'a str> {
+    let markers = manifests.markers.values().flatten().filter(|marker| marker.setter.policy == *policy);
+    let tag = |marker: &'a Marker| match marker.setter.part {
+        Part::Tag => Some(marker.value.as_str()),
+        Part::Reference => {
+            let reference = marker.value.split_once('@').map_or(marker.value.as_str(), |(before, _)| before);
+            Some(reference.rsplit_once(':').map_or("", |(_, tag)| tag))
+        }
+        Part::Name | Part::Digest => None,
+    };
+    markers.filter_map(tag).collect()
+}
+
+/// What becomes of a tag of which it is not known what it holds.
+fn inside(image: &ImageName, tag: &str, unclear: &Unclear, plan: &mut Plan) -> Outcome {
+    let registry = image.registry();
+    match unclear {
+        Unclear::Unasked(digest) => {
+            plan.contents.insert((image.clone(), digest.clone()));
+            Outcome::Waiting(format!("the registry has not been asked yet what {tag} holds"))
+        }
+        Unclear::Answered(Answer::NoAnswer { reason, later: true }) => Outcome::Waiting(reason.clone()),
+        Unclear::Answered(Answer::NoAnswer { reason, later: false }) => Outcome::NotConfirmed(reason.clone()),
+        Unclear::Answered(_) => {
+            Outcome::Gone(format!("{registry} says that there is no such image as {tag} was (any more)"))
+        }
+        Unclear::NotToBeAsked => Outcome::NotConfirmed(format!(
+            "the policy wants certain platforms, and {registry} is configured not to be asked what {tag} holds"
+        )),
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, ImageName, Tag};
 use crate::keys::Key;
+use crate::platform::Platforms;
 pub use crate::repository_url::RepositoryId;
 
 // ------------------------------------------------------------------------------------------------ object store
@@ -320,6 +321,10 @@ pub enum RegistryError {
 pub trait Registry: Send + Sync {
     /// What a tag points at now; `None` only if the registry says that there is no such tag (404).
     async fn digest(&self, image: &ImageName, tag: &Tag) -> Result<Option<Digest>, RegistryError>;
+
+    /// What a manifest or an index runs on; `None` only if the registry says that there is no such digest (404). What is
+    /// no image, or says of no platform that it is for it, holds none. The answer is always the same.
+    async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError>;
 
     /// All tags, in byte order: complete, or an error. An image that the registry does not know has none.
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError>;

@@ -10,6 +10,7 @@
 //! whoever knows of a commit knows at least what it was made from, and a branch that moved to one that nobody knew of
 //! makes a worker begin again.
 
+mod answers;
 mod apply;
 mod records;
 
@@ -18,14 +19,15 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use self::answers::{Answers, ROUNDS};
 pub use self::apply::apply;
 pub use self::records::{Claim, Fate, Holds, Index, Merged, Proposed};
 use super::{Error, ledgers};
-use crate::image::{ImageName, Tag};
+use crate::image::ImageName;
 use crate::keys::Key;
 use crate::ledger::{Ledger, News};
 use crate::manifests::{self, Manifests};
-use crate::plan::{Answer, Evidence, Hold, Line, Outcome, Plan, plan};
+use crate::plan::{Hold, Line, Outcome, Plan};
 use crate::seams::{
     GitError, GitHost, GitRepository, Objects, PullRequest, Registry, RegistryError, RepositoryId, State,
 };
@@ -63,8 +65,8 @@ pub struct Prepared {
     pub waiting: Vec<String>,
     /// Images whose tags no registry lists for us: what no delivery brought is not known.
     pub unlisted: Vec<String>,
-    /// First listings, to be recorded.
-    listings: Vec<(ImageName, News)>,
+    /// What registries said, to be recorded.
+    learned: Vec<(ImageName, News)>,
     /// What was proposed before, as it stands now.
     proposed: BTreeMap<String, Known>,
     /// What people decided since we last looked.
@@ -213,9 +215,8 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     let snapshot = outside.git.snapshot(&outside.repository.base, &manifests::wanted).await?;
     let manifests = Manifests::read(outside.repository, snapshot);
 
-    let mut waiting = Vec::new();
+    let mut answers = Answers::default();
     let mut unlisted = Vec::new();
-    let mut listings = Vec::new();
     let mut ledgers = BTreeMap::new();
     for image in manifests.images() {
         let mut ledger = ledgers::read(outside.objects, &image, outside.writer).await?;
@@ -224,12 +225,12 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
                 Ok(tags) => {
                     let news = News::listed(tags, &ledger, now);
                     ledger.merge(&news);
-                    listings.push((image.clone(), news));
+                    answers.learned.push((image.clone(), news));
                 }
                 Err(error @ RegistryError::Refused { .. }) => {
                     unlisted.push(format!("{image}: known from deliveries alone, its tags cannot be listed: {error}"));
                 }
-                Err(error @ RegistryError::Unavailable { .. }) => waiting.push(error.to_string()),
+                Err(error @ RegistryError::Unavailable { .. }) => answers.waiting.push(error.to_string()),
             }
         }
         replayed.iter().filter(|(of, _)| *of == image).for_each(|(_, news)| ledger.merge(news));
@@ -240,51 +241,25 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     let mut holds = holds.map(|loaded| loaded.value.holds).unwrap_or_default();
     holds.extend(new_holds.iter().cloned());
 
-    let mut answers = BTreeMap::new();
-    let mut draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
-    for (image, tag) in std::mem::take(&mut draft.questions) {
-        let answer = ask_registry(outside, &ledgers, &image, &tag).await;
-        if let Answer::NoAnswer { reason, later: true } = &answer {
-            waiting.push(reason.clone());
+    let mut draft = answers.plan(&manifests, &ledgers, &holds, now);
+    for _ in 0..ROUNDS {
+        if draft.questions.is_empty() && draft.contents.is_empty() {
+            break;
         }
-        if let (Answer::Digest(digest), Some(ledger)) = (&answer, ledgers.get_mut(&image))
-            && ledger.get(tag.as_str()).is_some_and(|entry| !entry.digests.contains_key(digest))
-        {
-            let news = News::Confirmed { tag: tag.clone(), digest: digest.clone(), at: now };
-            ledger.merge(&news);
-            listings.push((image.clone(), news));
-        }
-        answers.insert((image, tag), answer);
+        answers.ask(outside, &draft, &mut ledgers, now).await;
+        draft = answers.plan(&manifests, &ledgers, &holds, now);
     }
-    draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
+    answers.put_off(&draft);
     // The forge was asked before the base branch was read: what was merged is part of it, unless somebody took it back.
     let rolled_back: Vec<Hold> = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, now)).collect();
     if !rolled_back.is_empty() {
         holds.extend(rolled_back.iter().cloned());
         new_holds.extend(rolled_back);
-        draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
+        draft = answers.plan(&manifests, &ledgers, &holds, now);
     }
+    let Answers { learned, mut waiting, .. } = answers;
     waiting.dedup();
-    Ok(Prepared { manifests, ledgers, plan: draft, waiting, unlisted, listings, proposed, new_holds })
-}
-
-async fn ask_registry(
-    outside: Outside<'_>,
-    ledgers: &BTreeMap<ImageName, Ledger>,
-    image: &ImageName,
-    tag: &Tag,
-) -> Answer {
-    if outside.unasked.contains(image.registry()) {
-        let known = ledgers.get(image).and_then(|ledger| ledger.get(tag.as_str())).and_then(|entry| entry.digest());
-        return Answer::NotAsked(known.cloned());
-    }
-    match outside.registry.digest(image, tag).await {
-        Ok(Some(digest)) => Answer::Digest(digest),
-        Ok(None) => Answer::Gone,
-        Err(error) => {
-            Answer::NoAnswer { later: matches!(error, RegistryError::Unavailable { .. }), reason: error.to_string() }
-        }
-    }
+    Ok(Prepared { manifests, ledgers, plan: draft, waiting, unlisted, learned, proposed, new_holds })
 }
 
 /// What became of the proposals that were open when we last looked: asked once for each.

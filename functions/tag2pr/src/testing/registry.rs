@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use crate::image::{Digest, ImageName, Tag};
+use crate::platform::{Platform, Platforms};
 use crate::seams::{Registry, RegistryError};
 
 /// All registries of the world, as [`Registry`] sees them. Clones are the same world.
@@ -17,6 +18,8 @@ pub struct FakeRegistry {
 #[derive(Debug, Default)]
 struct World {
     images: BTreeMap<ImageName, BTreeMap<Tag, Digest>>,
+    /// What is not for linux/amd64 alone.
+    platforms: BTreeMap<Digest, Platforms>,
     refusing: BTreeSet<String>,
     stopped: bool,
     failures: usize,
@@ -28,6 +31,8 @@ struct World {
 pub struct Calls {
     /// Calls of [`Registry::digest`].
     pub digest: usize,
+    /// Calls of [`Registry::platforms`].
+    pub platforms: usize,
     /// Calls of [`Registry::tags`].
     pub tags: usize,
 }
@@ -41,6 +46,11 @@ impl FakeRegistry {
     /// Points a tag at a digest, as somebody's push does.
     pub fn push(&self, image: &ImageName, tag: &Tag, digest: &Digest) {
         self.world().images.entry(image.clone()).or_default().insert(tag.clone(), digest.clone());
+    }
+
+    /// What a digest holds; linux/amd64 unless it is said here.
+    pub fn holds(&self, digest: &Digest, platforms: Platforms) {
+        self.world().platforms.insert(digest.clone(), platforms);
     }
 
     /// Removes a tag. The repository stays, even without tags.
@@ -113,6 +123,14 @@ impl Registry for FakeRegistry {
         Ok(world.ask(image)?.and_then(|tags| tags.get(tag)).cloned())
     }
 
+    async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError> {
+        let mut world = self.world();
+        world.calls.platforms += 1;
+        let there = world.ask(image)?.is_some_and(|tags| tags.values().any(|known| known == digest));
+        let usual = || Platform::new("linux", "amd64", None).into_iter().collect();
+        Ok(there.then(|| world.platforms.get(digest).cloned().unwrap_or_else(usual)))
+    }
+
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
         let mut world = self.world();
         world.calls.tags += 1;
@@ -161,6 +179,13 @@ mod tests {
             digest
         }
 
+        async fn push_for(&self, image: &ImageName, tag: &Tag, platforms: &[&str]) -> Digest {
+            let digest = digest_of(format!("for {platforms:?}").as_bytes());
+            self.0.push(image, tag, &digest);
+            self.0.holds(&digest, platforms.iter().filter_map(|platform| platform.parse().ok()).collect());
+            digest
+        }
+
         async fn delete(&self, image: &ImageName, digest: &Digest) {
             let mut world = self.0.world();
             if let Some(tags) = world.images.get_mut(image) {
@@ -183,7 +208,7 @@ mod tests {
         let second = pollster::block_on(registry.tags(&image));
         assert!(matches!(first, Err(RegistryError::Unavailable { .. })));
         assert_eq!(second.unwrap(), []);
-        assert_eq!(registry.calls(), Calls { digest: 0, tags: 2 });
+        assert_eq!(registry.calls(), Calls { tags: 2, ..Calls::default() });
     }
 
     #[test]

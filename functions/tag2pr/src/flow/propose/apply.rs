@@ -105,7 +105,7 @@ async fn replace(outside: Outside<'_>, known: &Known, proposed: &Proposed) -> Re
 /// Records first listings and tells `receive` and `sweep` which images this repository follows; whether it follows any
 /// that it did not before.
 pub(super) async fn take_note(outside: Outside<'_>, prepared: &Prepared) -> Result<bool, StoreError> {
-    for (image, news) in &prepared.listings {
+    for (image, news) in &prepared.learned {
         ledgers::record(outside.objects, image, news, outside.writer).await?;
     }
     watch(outside, &prepared.manifests).await

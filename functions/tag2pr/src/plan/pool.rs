@@ -1,0 +1,142 @@
+//! The tags that a policy gets to see, and those that are set aside for reasons that stand outside of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::ledger::{Entry, Ledger};
+use crate::manifests::DeclaredPolicy;
+use crate::platform::{Platforms, listed};
+use crate::policy::Known;
+use crate::proposal::minute;
+
+/// What is known of an image's tags, sorted out for one policy.
+#[derive(Debug)]
+pub struct Pool<'a> {
+    /// What the policy selects from.
+    pub considered: Vec<Known<'a>>,
+    /// What it does not get to see.
+    pub aside: Vec<Aside<'a>>,
+}
+
+/// A tag that a policy does not get to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aside<'a> {
+    /// What is known of it.
+    pub known: Known<'a>,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a policy does not get to see a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// It has not been known for as long as the policy wants; until when, if since when it is there is known.
+    TooYoung(Option<Timestamp>),
+    /// It does not hold these platforms.
+    Lacks(Platforms),
+    /// It is gone from the registry; since when, if that was said.
+    Deleted(Option<Timestamp>),
+}
+
+impl Why {
+    /// The word that `explain` prints in JSON. It is a stable interface.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::TooYoung(_) => "too-young",
+            Self::Lacks(_) => "platform",
+            Self::Deleted(_) => "deleted",
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooYoung(Some(until)) => write!(f, "younger than the policy's minimum age until {}", minute(*until)),
+            Self::TooYoung(None) => {
+                f.write_str("since when it is there is not known, and the policy has a minimum age")
+            }
+            Self::Lacks(missing) => write!(f, "does not hold {}", listed(missing)),
+            Self::Deleted(Some(at)) => write!(f, "was deleted {}", minute(*at)),
+            Self::Deleted(None) => f.write_str("was deleted"),
+        }
+    }
+}
+
+impl<'a> Pool<'a> {
+    /// The tags that exist, without those that are too young for the policy.
+    ///
+    /// A tag of which nobody knows since when it is there is not old enough.
+    pub fn of(declared: &DeclaredPolicy, ledger: &'a Ledger, now: Timestamp) -> Self {
+        let mut pool = Self { considered: known(ledger), aside: Vec::new() };
+        if let Some(age) = declared.minimum_age {
+            pool.set_aside(|known| match known.first_seen {
+                Some(seen) if now.duration_since(seen) >= age => None,
+                Some(seen) => Some(Why::TooYoung(seen.checked_add(age).ok())),
+                None => Some(Why::TooYoung(None)),
+            });
+        }
+        pool
+    }
+
+    /// Sets aside what is known to lack a platform that the policy wants, and tells what was deleted.
+    #[must_use]
+    pub fn as_far_as_known(mut self, declared: &DeclaredPolicy, ledger: &'a Ledger) -> Self {
+        self.set_aside(|known| ledger.get(known.tag).and_then(|entry| lacks(declared, ledger, entry)).map(Why::Lacks));
+        let deleted = ledger
+            .deleted()
+            .map(|(tag, entry, at)| Aside { known: of_entry(tag.as_str(), entry), why: Why::Deleted(at) });
+        self.aside.extend(deleted);
+        self
+    }
+
+    /// Sets aside the tags for which there is a reason.
+    pub(super) fn set_aside(&mut self, reason: impl Fn(&Known<'a>) -> Option<Why>) {
+        let aside = &mut self.aside;
+        self.considered.retain(|known| match reason(known) {
+            Some(why) => {
+                aside.push(Aside { known: *known, why });
+                false
+            }
+            None => true,
+        });
+    }
+
+    /// The tags that are too young.
+    pub(super) fn young(&self) -> Vec<Known<'a>> {
+        self.aside.iter().filter(|aside| matches!(aside.why, Why::TooYoung(_))).map(|aside| aside.known).collect()
+    }
+
+    /// The tags that lack platforms, with what they lack.
+    pub(super) fn lacking(&self) -> BTreeMap<&'a str, &Platforms> {
+        let lacking = self.aside.iter().filter_map(|aside| match &aside.why {
+            Why::Lacks(missing) => Some((aside.known.tag, missing)),
+            _ => None,
+        });
+        lacking.collect()
+    }
+}
+
+/// What a tag lacks of what a policy wants, whichever of its digests it points at: nothing if that is not known.
+pub(super) fn lacks(declared: &DeclaredPolicy, ledger: &Ledger, entry: &Entry) -> Option<Platforms> {
+    let digests = entry.digests.keys().chain(entry.digest());
+    let missing = digests.map(|digest| ledger.platforms(digest).map(|held| &declared.platforms - held));
+    let all: Vec<Platforms> = missing.collect::<Option<_>>()?;
+    all.iter().all(|missing| !missing.is_empty()).then(|| all.into_iter().last()).flatten()
+}
+
+/// What a policy may select from: the tags that exist, as far as is known.
+pub fn known(ledger: &Ledger) -> Vec<Known<'_>> {
+    ledger.live().map(|(tag, entry)| of_entry(tag.as_str(), entry)).collect()
+}
+
+/// What was ever heard of a tag, whether or not it still exists.
+pub(super) fn heard_of<'a>(ledger: Option<&'a Ledger>, tag: &'a str) -> Known<'a> {
+    ledger.and_then(|ledger| ledger.heard_of(tag)).map_or(Known::tag(tag), |entry| of_entry(tag, entry))
+}
+
+fn of_entry<'a>(tag: &'a str, entry: &'a Entry) -> Known<'a> {
+    Known { tag, digest: entry.digest(), pushed_at: entry.pushed_at(), first_seen: entry.first_seen() }
+}
