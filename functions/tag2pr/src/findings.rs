@@ -54,12 +54,12 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 pub use catalogue::{CATALOGUE, Rule};
-pub use repository::read;
+pub use repository::{read, read_with};
 
 use self::tree::Tree;
 use crate::image::ImageName;
 use crate::ledger::Ledger;
-use crate::manifests::{self, DeclaredPolicy, Manifests};
+use crate::manifests::{DeclaredPolicy, Interest, Manifests};
 use crate::problem::Place;
 
 /// How bad a finding is.
@@ -134,8 +134,8 @@ impl Serialize for Patch {
 }
 
 /// Whether a file may have something to do with a finding.
-pub fn wanted(path: &str, bytes: &[u8]) -> bool {
-    manifests::wanted(path, bytes) || misspelt_marker::wanted(path, bytes)
+pub fn wanted(interest: &Interest, path: &str, bytes: &[u8]) -> bool {
+    interest.wants(path, bytes) || misspelt_marker::wanted(path, bytes)
 }
 
 /// What is known of an image's tags; nothing if it is not known which there are.

@@ -107,7 +107,7 @@ impl<'a> Tree<'a> {
     /// A patch with which a file has exactly one marker more, and every value that it had.
     pub(super) fn patch_with_marker(&self, file: &str, mended: String) -> Option<Patch> {
         let before = self.manifests.markers.get(file).map(Vec::as_slice).unwrap_or_default();
-        let after = markers::find(file, mended.as_bytes()).ok()?;
+        let after = markers::find(file, mended.as_bytes(), &self.manifests.rules).ok()?;
         let one_more = after.len() == before.len() + 1;
         let kept =
             before.iter().all(|old| after.iter().any(|new| (&new.setter, &new.value) == (&old.setter, &old.value)));
