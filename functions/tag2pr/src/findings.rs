@@ -22,7 +22,9 @@ mod commit_first;
 mod deleted_template_field;
 mod digest_marker;
 mod idle_group;
+mod idle_rule;
 mod invalid_policy;
+mod link_not_followed;
 mod misspelt_marker;
 mod mixed_units;
 mod moving_tag;
@@ -47,6 +49,7 @@ mod unanchored;
 mod unequal_widths;
 mod unknown_group;
 mod unknown_policy;
+mod unknown_rule_policy;
 mod unreadable;
 
 use std::fmt;
@@ -171,7 +174,7 @@ impl<'a> Checks<'a> {
         let policies = &tree.manifests.policies;
         let mut findings: Vec<Finding> =
             policies.iter().flat_map(|declared| about_policy(tree, declared, tags)).collect();
-        let about_tree: [fn(&Tree<'_>) -> Vec<Finding>; 10] = [
+        let about_tree: [fn(&Tree<'_>) -> Vec<Finding>; 13] = [
             unreadable::find,
             namespace_filled_in::find,
             passed_over::find,
@@ -182,6 +185,9 @@ impl<'a> Checks<'a> {
             out_of_reach::find,
             stray_marker::find,
             misspelt_marker::find,
+            idle_rule::find,
+            unknown_rule_policy::find,
+            link_not_followed::find,
         ];
         findings.extend(about_tree.iter().flat_map(|find| find(tree)));
         in_order(tree, findings)

@@ -178,6 +178,22 @@ fn contains_token(bytes: &[u8]) -> bool {
     TOKENS.find(bytes).is_some()
 }
 
+/// Whether field rules count in a file, by its name.
+pub fn takes_rules(path: &str) -> bool {
+    matches!(Format::of(path), Some(Format::Yaml | Format::Json))
+}
+
+/// For each pointer of a rule, whether it leads to a value in a file; nothing if the file cannot be read.
+pub fn leads(path: &str, bytes: &[u8], rule: &FieldRule) -> Option<Vec<bool>> {
+    let text = crate::yaml::text(bytes).ok()?;
+    let paths: Vec<Vec<fields::Step>> = match Format::of(path)? {
+        Format::Yaml => fields::paths(&events(text).ok()?).into_iter().map(|(_, path)| path).collect(),
+        Format::Json => json::values(text).ok()?.into_iter().map(|(_, path)| path).collect(),
+        Format::Toml | Format::Hcl | Format::Lines(_) => return None,
+    };
+    Some(rule.at.iter().map(|pointer| paths.iter().any(|path| pointer.leads_to(path))).collect())
+}
+
 /// What a file says of markers.
 #[derive(Debug, Default)]
 pub struct Read {

@@ -58,6 +58,13 @@ impl<'a> Tree<'a> {
         Some((&all[index], Place { file: FILE.to_owned(), line, column }))
     }
 
+    /// Where a field rule stands.
+    pub(super) fn place_of_rule(&self, index: usize) -> Place {
+        let place = self.text(FILE).and_then(Draft::first).and_then(|draft| draft.place_of_item("fields", index));
+        let (line, column) = place.unwrap_or((1, 1));
+        Place { file: FILE.to_owned(), line, column }
+    }
+
     /// All markers, with their files.
     pub(super) fn markers(&self) -> impl Iterator<Item = (&'a str, &'a Marker)> {
         self.manifests.markers.iter().flat_map(|(file, markers)| markers.iter().map(move |one| (file.as_str(), one)))
