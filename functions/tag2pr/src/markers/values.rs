@@ -142,7 +142,7 @@ impl Scan {
 /// What a comment says, without the signs around it, if nothing but one separator stands before it.
 fn comment<'t>(rest: &'t str, signs: &[&str]) -> Option<&'t str> {
     let blanks = [' ', '\t'];
-    let rest = rest.trim_start_matches(blanks);
+    let rest = rest.strip_prefix('\u{feff}').unwrap_or(rest).trim_start_matches(blanks);
     let rest = rest.strip_prefix([',', ';']).map_or(rest, |rest| rest.trim_start_matches(blanks));
     signs.iter().find_map(|sign| rest.strip_prefix(sign).map(|rest| rest.trim_start_matches(*sign)))
 }

@@ -2,7 +2,7 @@
 //!
 //! `@ref`, `@name`, `@tag` and `@digest` stand for the markers of `apps:web` (`@api…`: of `apps:api`, which has a digest).
 
-use super::{DIGEST, edited, result};
+use super::{DIGEST, edited, goes_there_and_back, result};
 use crate::markers::read;
 
 /// What it shows, the file before, and after; an empty `after` says that nothing changes.
@@ -32,6 +32,7 @@ fn run(cases: &[Case]) -> usize {
         assert_eq!(result(&before), after, "{what}");
         assert_eq!(edited(&before).problems, [], "{what}");
         assert_eq!(result(&after), after, "{what}: a second edit changes nothing");
+        goes_there_and_back("app.yaml", &after, &[]);
         if after == before {
             // What marks nothing although it has the token is told to people.
             let told = !read("app.yaml", before.as_bytes(), &[]).unwrap().strays.is_empty();
