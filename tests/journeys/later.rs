@@ -49,28 +49,6 @@ fn check_says_that_the_order_is_by_commit_hash() {
 }
 
 #[test]
-#[ignore = "needs field rules in `.tag2pr.yaml`"]
-fn both_shapes_of_a_device_file_are_found() {
-    let mut world = World::of("5-devices");
-    let rules = "fields:\n  - files: devices/*.json\n    at: ['$.services[*].config.image', \
-                 '$.services[*].imageName']\n    policy: fleet/redis\n";
-    world.git.push_by_somebody_else(BASE, &[Entry::file(".tag2pr.yaml", rules)], "Field rules");
-    world.build("redis:7.4-alpine");
-    world.propose();
-    world.build("redis:7.5-alpine");
-    world.deliver("stories/5-redis");
-    world.serve();
-    assert_eq!(
-        world.added("tag2pr/fleet.fleet"),
-        [
-            r#"{ "serviceName": "redis", "imageName": "redis:7.5-alpine", "config": { "ports": ["6356:6379"] } },"#,
-            r#"{ "serviceName": "cache", "config": { "image": "redis:7.5-alpine" } }"#,
-            r#"image: redis:7.5-alpine # {"$imagepolicy": "fleet:redis"}"#,
-        ]
-    );
-}
-
-#[test]
 #[ignore = "needs staged proposals in `.tag2pr.yaml`"]
 fn the_next_batch_waits_until_the_first_has_soaked() {
     let mut world = World::of("5-devices");

@@ -456,7 +456,7 @@ impl<'a> Draft<'a> {
         let marked = manifests.files.iter().filter(|file| manifests.markers.contains_key(&file.path));
         for file in marked.filter(|file| automation.covers(&file.path)) {
             let bytes = self.files.get(file.path.as_str()).unwrap_or(&file.bytes);
-            match markers::edit(&file.path, bytes, &|setter| wanted.get(&setter.policy).cloned()) {
+            match markers::edit(&file.path, bytes, &manifests.rules, &|setter| wanted.get(&setter.policy).cloned()) {
                 Ok(edited) => {
                     plan.problems.extend(edited.problems);
                     if !edited.changes.is_empty() {

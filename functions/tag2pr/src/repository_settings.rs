@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
+use crate::markers::FieldRule;
 use crate::platform::Platforms;
 use crate::policy::{FilterTags, PolicyChoice, PolicyName};
 use crate::problem::{Problem, read_yaml};
@@ -23,6 +24,8 @@ pub struct RepositorySettings {
     pub policies: Vec<PolicySettings>,
     /// Automations for people without Flux.
     pub proposals: Vec<ProposalSettings>,
+    /// Values of files that cannot carry a marker.
+    pub fields: Vec<FieldRule>,
 }
 
 /// One policy. An ImagePolicy of its name is overlaid with what is said here; without one this is the policy.

@@ -127,6 +127,26 @@ pub struct Snapshot {
     pub commit: CommitId,
     /// In the order of their paths.
     pub files: Vec<File>,
+    /// What may matter as well and is not among them, in the order of the paths.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// An entry of a commit that no snapshot holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftOut {
+    /// From the root of the repository.
+    pub path: String,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a snapshot does not hold an entry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// It is wanted, or too large to be looked at, and larger than so many bytes.
+    LargerThan(usize),
+    /// It is a symbolic link to this path.
+    Link(String),
 }
 
 /// A commit to be made on top of its parent: these files replaced, every other entry and every mode kept.
@@ -199,7 +219,8 @@ pub trait GitRepository: Send + Sync {
     /// The commit that a branch points at now, by asking the server; `None` if there is no such branch.
     async fn head(&self, branch: &str) -> Result<Option<CommitId>, GitError>;
 
-    /// The files of the head of a branch that are wanted; symbolic links and submodules are no files.
+    /// The files of the head of a branch that are wanted; symbolic links and submodules are no files. `.tag2pr.yaml` at
+    /// the root is offered before all others, because it may name more.
     async fn snapshot(&self, branch: &str, wanted: Wanted<'_>) -> Result<Snapshot, GitError>;
 
     /// Makes a commit in the local object database; nobody sees it before [`GitRepository::push`]. The same input makes

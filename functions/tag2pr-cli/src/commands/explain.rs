@@ -118,6 +118,7 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
 
 fn manifests(args: &Args) -> Result<Manifests, Failure> {
     let mut problems = Vec::new();
+    let mut left_out = Vec::new();
     let files = match &args.policy {
         Some(file) => {
             let bytes = fs::read(file).during(format!("reading {}", file.display()))?;
@@ -126,10 +127,11 @@ fn manifests(args: &Args) -> Result<Manifests, Failure> {
         None => {
             let found = worktree::read(&args.path).during(format!("reading {}", args.path.display()))?;
             problems = found.problems;
+            left_out = found.left_out;
             found.files
         }
     };
-    let mut manifests = findings::read(files);
+    let mut manifests = findings::read_with(files, left_out);
     manifests.problems.extend(problems);
     if args.policy.is_some() {
         manifests.judge_without_images();

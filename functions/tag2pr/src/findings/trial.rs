@@ -2,13 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::{Finding, check, read};
+use super::{Finding, check, read_with};
 use crate::ledger::{Ledger, News, Push};
-use crate::seams::File;
+use crate::seams::{File, LeftOut, Why};
 
 #[derive(Clone)]
 pub(super) struct Trial {
     files: Vec<File>,
+    left_out: Vec<LeftOut>,
     ledger: Option<Ledger>,
 }
 
@@ -34,7 +35,7 @@ pub(super) fn policy(spec: &str) -> Trial {
         "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {{ name: web, namespace: apps }}\n\
          spec:\n  imageRepositoryRef: {{ name: web }}\n{lines}"
     );
-    Trial { files: Vec::new(), ledger: None }
+    Trial { files: Vec::new(), left_out: Vec::new(), ledger: None }
         .file("image.yaml", IMAGE)
         .file("policy.yaml", &object)
         .file("automation.yaml", AUTOMATION)
@@ -59,6 +60,12 @@ impl Trial {
 
     pub(super) fn without(mut self, path: &str) -> Self {
         self.files.retain(|file| file.path != path);
+        self
+    }
+
+    /// Puts something in that is not read.
+    pub(super) fn left_out(mut self, path: &str, why: Why) -> Self {
+        self.left_out.push(LeftOut { path: path.to_owned(), why });
         self
     }
 
@@ -93,7 +100,7 @@ impl Trial {
     }
 
     pub(super) fn all(&self) -> Vec<Finding> {
-        check(&read(self.files.clone()), &|_| self.ledger.as_ref())
+        check(&read_with(self.files.clone(), self.left_out.clone()), &|_| self.ledger.as_ref())
     }
 
     /// Every finding with this code; its patch is one that mends it.
@@ -101,7 +108,8 @@ impl Trial {
         let found: Vec<Finding> = self.all().into_iter().filter(|finding| finding.code == code).collect();
         for patch in found.iter().filter_map(|finding| finding.patch.as_ref()) {
             let mended =
-                Self { files: self.files.clone(), ledger: self.ledger.clone() }.file(&patch.file, &patch.mended);
+                Self { files: self.files.clone(), left_out: self.left_out.clone(), ledger: self.ledger.clone() }
+                    .file(&patch.file, &patch.mended);
             let again: Vec<Finding> = mended.all().into_iter().filter(|finding| finding.code == code).collect();
             assert!(again.len() < found.len(), "the patch does not mend it: {again:#?}\n{}", patch.diff);
         }

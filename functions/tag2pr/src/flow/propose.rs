@@ -26,7 +26,7 @@ use super::{Error, ledgers};
 use crate::image::ImageName;
 use crate::keys::Key;
 use crate::ledger::{Ledger, News};
-use crate::manifests::{self, Manifests};
+use crate::manifests::{Interest, Manifests};
 use crate::plan::{Hold, Line, Outcome, Plan};
 use crate::seams::{
     GitError, GitHost, GitRepository, Objects, PullRequest, Registry, RegistryError, RepositoryId, State,
@@ -140,7 +140,8 @@ impl Prepared {
             format!("{}{image}: {}", line.policy, line.outcome)
         });
         let messages = self.plan.proposals.iter().flat_map(|proposal| &proposal.problems);
-        let problems = self.manifests.problems.iter().chain(&self.plan.problems).chain(messages);
+        let Manifests { problems, broken, links, .. } = &self.manifests;
+        let problems = problems.iter().chain(broken).chain(links).chain(&self.plan.problems).chain(messages);
         let problems = problems.map(ToString::to_string);
         let passed_over =
             self.manifests.passed_over.iter().map(|(place, reason)| format!("{place}: passed over: {reason}"));
@@ -212,7 +213,9 @@ fn unfinished(prepared: &Prepared, done: &[(String, Did)]) -> String {
 /// What the outside says.
 pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: Timestamp) -> Result<Prepared, Error> {
     let (proposed, mut new_holds) = ask_forge(outside, now).await?;
-    let snapshot = outside.git.snapshot(&outside.repository.base, &manifests::wanted).await?;
+    let interest = Interest::default();
+    let wanted = |path: &str, bytes: &[u8]| interest.wants(path, bytes);
+    let snapshot = outside.git.snapshot(&outside.repository.base, &wanted).await?;
     let manifests = Manifests::read(outside.repository, snapshot);
 
     let mut answers = Answers::default();

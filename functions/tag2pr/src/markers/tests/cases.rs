@@ -2,8 +2,8 @@
 //!
 //! `@ref`, `@name`, `@tag` and `@digest` stand for the markers of `apps:web` (`@api…`: of `apps:api`, which has a digest).
 
-use super::{DIGEST, edited, result};
-use crate::markers::strays;
+use super::{DIGEST, edited, goes_there_and_back, result};
+use crate::markers::read;
 
 /// What it shows, the file before, and after; an empty `after` says that nothing changes.
 type Case = (&'static str, &'static str, &'static str);
@@ -32,9 +32,10 @@ fn run(cases: &[Case]) -> usize {
         assert_eq!(result(&before), after, "{what}");
         assert_eq!(edited(&before).problems, [], "{what}");
         assert_eq!(result(&after), after, "{what}: a second edit changes nothing");
+        goes_there_and_back("app.yaml", &after, &[]);
         if after == before {
             // What marks nothing although it has the token is told to people.
-            let told = !strays("app.yaml", before.as_bytes()).unwrap().is_empty();
+            let told = !read("app.yaml", before.as_bytes(), &[]).unwrap().strays.is_empty();
             assert!(told || !is_passed_over(&before), "{what}: passed over without a word");
         }
     }
@@ -48,7 +49,7 @@ fn is_passed_over(text: &str) -> bool {
         matches!(event, granit_parser::Event::Comment(..))
             && text[crate::yaml::range(span)].contains(crate::markers::TOKEN)
     };
-    comments.iter().any(token) && crate::markers::find("app.yaml", text.as_bytes()).unwrap().is_empty()
+    comments.iter().any(token) && crate::markers::find("app.yaml", text.as_bytes(), &[]).unwrap().is_empty()
 }
 
 const RECOGNISED: &[Case] = &[
@@ -403,7 +404,7 @@ fn a_plain_value_is_quoted_exactly_where_some_reader_would_take_it_for_another_t
     let image = |tag: &str| NewImage { name: "ghcr.io/acme/web".to_owned(), tag: tag.to_owned(), digest: None };
     let written = |before: &str, tag: &str| {
         let text = with_markers(&format!("a: {before} @tag\n"));
-        let edited = edit("a.yaml", text.as_bytes(), &|_| Some(image(tag))).unwrap();
+        let edited = edit("a.yaml", text.as_bytes(), &[], &|_| Some(image(tag))).unwrap();
         assert_eq!(edited.problems, [], "{before} {tag}");
         let after = String::from_utf8(edited.bytes).unwrap();
         // A reader of values gets text, whatever the tag looks like.
