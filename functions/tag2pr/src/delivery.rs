@@ -311,6 +311,11 @@ pub fn recognise(headers: &HeaderMap, body: &[u8]) -> Option<Sender> {
     first(b"").or_else(|| first(body))
 }
 
+/// Everybody whose request this could be, by the same signs as [`recognise`] but without an order among them.
+pub fn recognised_by(headers: &HeaderMap, body: &[u8]) -> Vec<Sender> {
+    Sender::ALL.into_iter().filter(|sender| (sender.face().recognise)(headers, body)).collect()
+}
+
 /// What the sender wants to hear, if this asks whether its deliveries are welcome instead of being one.
 pub fn handshake(method: &Method, request: &Trusted<'_>) -> Option<Handshake> {
     (request.sender.face().habits.handshake)(method, request)

@@ -49,7 +49,8 @@ fn recognise(headers: &HeaderMap, body: &[u8]) -> bool {
             items.first().is_some_and(|item| {
                 let typed = item.kind().is_some_and(|kind| kind.starts_with(TYPES) || kind == VALIDATION);
                 let own = &item.own;
-                typed || (own.action.is_some() && own.target.is_some() && item.envelope.is_none())
+                let ping = own.action.as_deref() == Some("ping") && own.id.is_some();
+                typed || ping || (own.action.is_some() && own.target.is_some() && item.envelope.is_none())
             })
         })
 }

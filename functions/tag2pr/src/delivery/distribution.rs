@@ -37,7 +37,7 @@ fn recognise(headers: &HeaderMap, body: &[u8]) -> bool {
     let by_type = headers
         .get(CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/vnd.docker.distribution.events."));
-    by_type || serde_json::from_slice::<Probe>(body).is_ok()
+    by_type || wire::probe::<Probe>(body).is_some()
 }
 
 #[derive(Deserialize)]

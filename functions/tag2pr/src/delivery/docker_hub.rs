@@ -29,7 +29,7 @@ fn recognise(_: &HeaderMap, body: &[u8]) -> bool {
         // Alibaba Cloud's registry sends the same with a digest, and its images are not on Docker Hub.
         digest: Option<IgnoredAny>,
     }
-    serde_json::from_slice::<Probe>(body).is_ok_and(|probe| probe.push_data.digest.is_none())
+    wire::probe::<Probe>(body).is_some_and(|probe| probe.push_data.digest.is_none())
 }
 
 #[derive(Deserialize)]

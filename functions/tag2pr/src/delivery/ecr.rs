@@ -31,9 +31,9 @@ pub(super) const FACE: Face = Face {
 const CLOUD_EVENTS: &str = "com.amazon.ecr.";
 
 fn recognise(_: &HeaderMap, body: &[u8]) -> bool {
-    serde_json::from_slice::<Envelope>(body).is_ok_and(|envelope| {
+    wire::probe::<Envelope>(body).is_some_and(|envelope| {
         let notification = envelope.topic_arn.is_some() && envelope.sns_type.is_some();
-        let event = envelope.source.as_deref() == Some("aws.ecr") && envelope.detail_type.is_some();
+        let event = envelope.source.is_some() && envelope.detail_type.is_some();
         notification || event || envelope.kind.is_some_and(|kind| kind.starts_with(CLOUD_EVENTS))
     })
 }

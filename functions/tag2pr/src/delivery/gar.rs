@@ -61,7 +61,7 @@ struct Notification {
 
 fn recognise(headers: &HeaderMap, body: &[u8]) -> bool {
     headers.contains_key(MESSAGE_ID)
-        || serde_json::from_slice::<Body>(body).is_ok_and(|body| {
+        || wire::probe::<Body>(body).is_some_and(|body| {
             let bare = matches!(body.action.as_deref(), Some("INSERT" | "DELETE"));
             body.message.is_some_and(|message| message.data.is_some()) || bare
         })

@@ -39,10 +39,9 @@ fn recognise(headers: &HeaderMap, body: &[u8]) -> bool {
         package_version: Option<IgnoredAny>,
     }
     headers.contains_key(EVENT_HEADER)
-        || json(headers, body)
-            .ok()
-            .and_then(|body| serde_json::from_slice::<Probe>(&body).ok())
-            .is_some_and(|probe| probe.package.package_version.is_some())
+        || json(headers, body).ok().is_some_and(|body| {
+            wire::probe::<Probe>(&body).is_some_and(|probe| probe.package.package_version.is_some())
+        })
 }
 
 #[derive(Deserialize)]

@@ -35,8 +35,7 @@ struct Head {
 const CLOUD_EVENTS: &str = "harbor.";
 
 fn recognise(_: &HeaderMap, body: &[u8]) -> bool {
-    serde_json::from_slice::<Head>(body)
-        .is_ok_and(|head| head.event_data.is_some() || head.kind.starts_with(CLOUD_EVENTS))
+    wire::probe::<Head>(body).is_some_and(|head| head.event_data.is_some() || head.kind.starts_with(CLOUD_EVENTS))
 }
 
 #[derive(Deserialize)]

@@ -22,6 +22,12 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(sender: Sender, body: &'a [u8]) -> R
     })
 }
 
+/// A body as what a sender might write, if it is an object of that form. (serde would take a list of the right length.)
+pub(super) fn probe<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    let is_object = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    is_object.then(|| serde_json::from_slice(body).ok()).flatten()
+}
+
 /// The bytes that a body carries in base64.
 pub(super) fn base64(sender: Sender, text: &str) -> Result<Vec<u8>, Malformed> {
     BASE64_STANDARD.decode(text).map_err(|error| Malformed::Base64 { sender, reason: error.to_string() })
