@@ -16,6 +16,7 @@ mod journeys {
     mod repetition;
     mod settings;
     mod stories;
+    mod sweeping;
     mod wire;
     mod workers;
     mod world;

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
 use crate::problem::{Problem, read_yaml};
+use crate::repository_settings::Age;
 
 /// Everything in `tag2pr.yaml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,6 +36,9 @@ pub struct Config {
     /// How much is accepted.
     #[serde(default)]
     pub limits: Limits,
+    /// How often registries are asked for what no delivery told of.
+    #[serde(default)]
+    pub sweep: Sweep,
 }
 
 fn default_listen() -> String {
@@ -121,6 +126,22 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { body: Size(1 << 20) }
+    }
+}
+
+/// How often registries are asked for what no delivery told of.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Sweep {
+    /// From one listing of an image's tags to the next.
+    pub listing: Age,
+    /// Requests to one registry in one sweep; a listing that needs more goes on with the next one, a minute later.
+    pub requests: u32,
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        Self { listing: Age(SignedDuration::from_hours(1)), requests: 200 }
     }
 }
 
@@ -295,5 +316,7 @@ limits: { body: 512KiB }
         insta::assert_snapshot!(mistake("listen: x\n"));
         insta::assert_snapshot!(mistake("store: [x\n"));
         insta::assert_snapshot!(mistake("store: x\nlimits: { body: 1GB }\n"));
+        insta::assert_snapshot!(mistake("store: x\nsweep: { listing: hourly }\n"));
+        insta::assert_snapshot!(mistake("store: x\nsweep: { listings: 1h }\n"));
     }
 }

@@ -19,7 +19,7 @@ use crate::manifests::{Automation, DeclaredPolicy, Manifests};
 use crate::markers::{self, Change, NewImage, Part};
 use crate::policy::{DigestReflection, Known, PolicyName, Step};
 use crate::problem::Problem;
-use crate::proposal::{Bump, Parts, Proposal, compose, minute};
+use crate::proposal::{Bump, Parts, Proposal, compose, markdown, minute};
 use crate::seams::File;
 
 /// One tag of one image that a registry shall confirm.
@@ -345,11 +345,13 @@ impl<'a> Draft<'a> {
             Err(reason) => return (Outcome::NothingSelected(reason.clone()), None),
         };
         let tag = chosen.tag.as_str();
-        // Of several values the highest ranked counts: one of them is enough to see that this would be a step back.
+        // Of several values the highest ranked counts: one of them is enough to see that this would be a step back. One
+        // that is no longer at the registry cannot stay.
         let ledger = self.evidence.ledgers.get(image);
         let to = heard_of(ledger, tag);
         let mut unknown = None;
-        for there in in_git.tags.iter().map(|there| heard_of(ledger, there)) {
+        for there in in_git.tags.iter().filter(|there| self.gone(image, there).is_none()) {
+            let there = heard_of(ledger, there);
             match policy.step(&there, &to) {
                 Step::Forward => {}
                 Step::Backwards => return (Outcome::Backwards { in_git: there.tag.to_owned() }, None),
@@ -416,6 +418,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// When the registry was found not to have a tag any more; none if it has it, as far as is known.
+    fn gone(&self, image: &ImageName, tag: &str) -> Option<Timestamp> {
+        self.evidence.ledgers.get(image).and_then(|ledger| ledger.gone(tag))
+    }
+
     /// What a tag points at may be younger than the tag: until when, if it is too young.
     fn too_young(&self, image: &ImageName, tag: &Tag, digest: &Digest, age: SignedDuration) -> Option<String> {
         let entry = self.evidence.ledgers.get(image).and_then(|ledger| ledger.get(tag.as_str()));
@@ -476,6 +483,10 @@ impl<'a> Draft<'a> {
             bump.moved &= changes.iter().all(|change| change.keeps_tag());
             return;
         }
+        let mut why = choice.why.clone();
+        if let Ok((image, _)) = &choice.policy {
+            why.extend(from.iter().filter_map(|tag| Some(no_longer_there(tag, self.gone(image, tag)?))));
+        }
         self.bumps.push(Bump {
             policy: policy.clone(),
             place: format!("{}:{}", declared.place.file, declared.place.line),
@@ -487,7 +498,7 @@ impl<'a> Draft<'a> {
             pushed_at: chosen.pushed_at,
             actor: chosen.actor.clone(),
             delivery: chosen.delivery.clone(),
-            why: choice.why.clone(),
+            why,
         });
     }
 }
@@ -506,6 +517,15 @@ fn which_is_newer(in_git: &Known<'_>, tag: &Known<'_>) -> String {
              somebody writes another"
         ),
     }
+}
+
+fn no_longer_there(tag: &str, since: Timestamp) -> String {
+    format!(
+        "{}, which stands in Git, is no longer at the registry: it answers that there is no such tag, and its complete \
+         list of {} lacks it.",
+        markdown::code(tag),
+        minute(since)
+    )
 }
 
 /// What stood there: the tags, and other parts of images only where no tag did.

@@ -63,6 +63,8 @@ pub struct Prepared {
     pub waiting: Vec<String>,
     /// Images whose tags no registry lists for us: what no delivery brought is not known.
     pub unlisted: Vec<String>,
+    /// Tags that point at something else than any delivery told of.
+    pub missed: Vec<(ImageName, Tag)>,
     /// First listings, to be recorded.
     listings: Vec<(ImageName, News)>,
     /// What was proposed before, as it stands now.
@@ -143,7 +145,9 @@ impl Prepared {
         let passed_over =
             self.manifests.passed_over.iter().map(|(place, reason)| format!("{place}: passed over: {reason}"));
         let unlisted = self.unlisted.iter().cloned();
-        lines.chain(unlisted).chain(problems).chain(passed_over).collect()
+        let missed = self.missed.iter();
+        let missed = missed.map(|(image, tag)| format!("{image}:{tag}: it was moved, and no delivery had told of it"));
+        lines.chain(unlisted).chain(missed).chain(problems).chain(passed_over).collect()
     }
 
     /// Why an open proposal stays as it is: one of its values cannot be decided just now. Nothing if all can.
@@ -181,7 +185,9 @@ pub async fn propose(outside: Outside<'_>, now: Timestamp) -> Result<Report, Err
         let mut prepared = prepare(outside, &[], now).await?;
         if apply::take_note(outside, &prepared).await? {
             // A push that came in before its image was followed poked nobody: it is read now.
+            let missed = std::mem::take(&mut prepared.missed);
             prepared = prepare(outside, &[], now).await?;
+            prepared.missed.extend(missed);
         }
         match apply(outside, &prepared, now).await {
             Err(Error::Git(GitError::Moved { .. })) if attempt < 3 => {
@@ -241,6 +247,7 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     holds.extend(new_holds.iter().cloned());
 
     let mut answers = BTreeMap::new();
+    let mut missed = Vec::new();
     let mut draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
     for (image, tag) in std::mem::take(&mut draft.questions) {
         let answer = ask_registry(outside, &ledgers, &image, &tag).await;
@@ -248,8 +255,11 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
             waiting.push(reason.clone());
         }
         if let (Answer::Digest(digest), Some(ledger)) = (&answer, ledgers.get_mut(&image))
-            && ledger.get(tag.as_str()).is_some_and(|entry| !entry.digests.contains_key(digest))
+            && let Some(entry) = ledger.get(tag.as_str()).filter(|entry| !entry.digests.contains_key(digest))
         {
+            if entry.digest().is_some() {
+                missed.push((image.clone(), tag.clone()));
+            }
             let news = News::Confirmed { tag: tag.clone(), digest: digest.clone(), at: now };
             ledger.merge(&news);
             listings.push((image.clone(), news));
@@ -265,7 +275,7 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
     }
     waiting.dedup();
-    Ok(Prepared { manifests, ledgers, plan: draft, waiting, unlisted, listings, proposed, new_holds })
+    Ok(Prepared { manifests, ledgers, plan: draft, waiting, unlisted, missed, listings, proposed, new_holds })
 }
 
 async fn ask_registry(
