@@ -208,7 +208,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Plan {
         .collect();
     for (branch, mut automations) in branches {
         automations.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut draft = Draft::new(&automations[0].name, evidence);
+        let mut draft = Draft::new(&automations, evidence);
         for automation in &automations {
             draft.add(automation, &choices, &mut plan);
         }
@@ -245,6 +245,8 @@ struct InGit {
 /// A proposal in the making.
 struct Draft<'a> {
     name: &'a str,
+    /// The automations that share it: a hold may have been made while another one was the first.
+    sharing: BTreeSet<&'a str>,
     evidence: &'a Evidence<'a>,
     files: BTreeMap<&'a str, Vec<u8>>,
     changes: Vec<Change>,
@@ -253,8 +255,10 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(name: &'a str, evidence: &'a Evidence<'a>) -> Self {
-        Self { name, evidence, files: BTreeMap::new(), changes: Vec::new(), bumps: Vec::new(), first_seen: None }
+    fn new(automations: &[&'a Automation], evidence: &'a Evidence<'a>) -> Self {
+        let sharing = automations.iter().map(|automation| automation.name.as_str()).collect();
+        let name = automations[0].name.as_str();
+        Self { name, sharing, evidence, files: BTreeMap::new(), changes: Vec::new(), bumps: Vec::new(), first_seen: None }
     }
 
     /// Adds what one automation changes.
@@ -392,7 +396,7 @@ impl<'a> Draft<'a> {
             Some(Answer::NotAsked(digest)) => digest.as_ref(),
         };
         let held = self.evidence.holds.iter().find(|hold| {
-            hold.proposal == self.name
+            self.sharing.contains(hold.proposal.as_str())
                 && hold.policy == declared.name
                 && hold.tag == chosen.tag
                 && (hold.digest.is_none() || digest.is_none() || hold.digest.as_ref() == digest)

@@ -12,6 +12,7 @@
 
 mod apply;
 mod records;
+mod renaming;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -80,6 +81,8 @@ struct Known {
     before: Proposed,
     /// With what the forge says.
     proposed: Proposed,
+    /// Records of the same branch under other names, to be removed once this one is written.
+    formerly: BTreeSet<String>,
     open: Option<PullRequest>,
     /// Opened by two workers at once: the younger ones go.
     duplicates: Vec<PullRequest>,
@@ -215,9 +218,10 @@ fn unfinished(prepared: &Prepared, done: &[(String, Did)]) -> String {
 ///
 /// What the outside says.
 pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: Timestamp) -> Result<Prepared, Error> {
-    let (proposed, mut new_holds) = ask_forge(outside, now).await?;
+    let (mut proposed, mut new_holds) = ask_forge(outside, now).await?;
     let snapshot = outside.git.snapshot(&outside.repository.base, &manifests::wanted).await?;
     let manifests = Manifests::read(outside.repository, snapshot);
+    renaming::rename(&mut proposed, &manifests);
 
     let mut waiting = Vec::new();
     let mut unlisted = Vec::new();
@@ -268,7 +272,8 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     }
     draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
     // The forge was asked before the base branch was read: what was merged is part of it, unless somebody took it back.
-    let rolled_back: Vec<Hold> = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, now)).collect();
+    let rolled_back = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, &manifests, now));
+    let rolled_back: Vec<Hold> = rolled_back.collect();
     if !rolled_back.is_empty() {
         holds.extend(rolled_back.iter().cloned());
         new_holds.extend(rolled_back);
@@ -304,7 +309,13 @@ async fn ask_forge(outside: Outside<'_>, now: Timestamp) -> Result<(BTreeMap<Str
     for key in outside.objects.list(&Key::proposals(outside.repository)).await? {
         let Some(loaded) = store::load::<Proposed>(outside.objects, &key).await? else { continue };
         let before = loaded.value;
-        let mut known = Known { proposed: before.clone(), before, open: None, duplicates: Vec::new() };
+        let mut known = Known {
+            proposed: before.clone(),
+            before,
+            formerly: BTreeSet::new(),
+            open: None,
+            duplicates: Vec::new(),
+        };
         if matches!(known.proposed.fate, Fate::Open | Fate::Settling) {
             let found = outside.host.find(&known.proposed.branch, &outside.repository.base).await?;
             let (mut open, ended): (Vec<_>, Vec<_>) = found.into_iter().partition(|pull| pull.state == State::Open);
