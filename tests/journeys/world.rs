@@ -45,7 +45,7 @@ sources:
   ghcr: { type: ghcr, secret: env:GHCR_WEBHOOK }
   harbor: { type: harbor, secret: env:HARBOR_WEBHOOK }
 registries:
-  - { host: '192.168.0.40:5000', insecure: true }
+  - { host: '192.168.0.40:5000', insecure: true, aliases: [harbor.lan] }
 repositories:
   - url: https://git.example/acme/fleet.git
 limits: { body: 16KiB }
@@ -66,6 +66,7 @@ pub(crate) struct World {
     pub(crate) secrets: BTreeMap<String, Vec<Secret>>,
     pub(crate) repository: RepositoryId,
     pub(crate) unasked: BTreeSet<String>,
+    aliases: BTreeMap<String, String>,
     pub(crate) pace: Pace,
     pub(crate) now: Timestamp,
     /// Everything that the functions would have logged.
@@ -144,6 +145,7 @@ impl World {
             secrets: SECRETS.into_iter().map(secret).collect(),
             repository: RepositoryId { host: "git.example".into(), path: "acme/fleet".into(), base: BASE.into() },
             unasked: BTreeSet::new(),
+            aliases: BTreeMap::from([("harbor.lan".to_owned(), "192.168.0.40:5000".to_owned())]),
             pace: Pace { listing: SignedDuration::from_hours(1), requests: 200 },
             now: "2026-03-01T12:00:00Z".parse().unwrap(),
             log: Vec::new(),
@@ -272,6 +274,7 @@ impl World {
             registry: &self.registry,
             repository: &self.repository,
             unasked: &self.unasked,
+            aliases: &self.aliases,
             writer,
         }
     }

@@ -1,6 +1,6 @@
 //! What makes proposals: the store, the registries, and each repository with its forge.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fs;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ pub struct Deployment {
     pokes: Arc<dyn Pokes>,
     registry: Arc<dyn Registry>,
     unasked: BTreeSet<String>,
+    aliases: BTreeMap<String, String>,
     repositories: Vec<Repository>,
     pace: sweep::Pace,
 }
@@ -73,6 +74,7 @@ impl Deployment {
             pokes: pokes(settings)?,
             registry: Arc::new(client),
             unasked: unasked.collect(),
+            aliases: settings.config.aliases(),
             repositories,
             pace: pace(settings.config.sweep),
         })
@@ -129,6 +131,7 @@ impl Deployment {
             registry: &*self.registry,
             repository: &repository.id,
             unasked: &self.unasked,
+            aliases: &self.aliases,
             writer,
         }
     }

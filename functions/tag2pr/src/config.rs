@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
+use crate::image::ImageName;
 use crate::problem::{Problem, read_yaml};
 use crate::repository_settings::Age;
 
@@ -250,6 +251,16 @@ impl Config {
         read_yaml(file, text)
     }
 
+    /// Other names of registries, in the spelling that images have, each with its configured name.
+    pub fn aliases(&self) -> BTreeMap<String, String> {
+        let named = |registry: &Registry| {
+            let to = ImageName::new(&registry.host, "any/name").ok()?.registry().to_owned();
+            let from = registry.aliases.iter().filter_map(|alias| ImageName::new(alias, "any/name").ok());
+            Some(from.map(|name| (name.registry().to_owned(), to.clone())).collect::<Vec<_>>())
+        };
+        self.registries.iter().filter_map(named).flatten().collect()
+    }
+
     /// The registry's configured name for a host that a sender used.
     pub fn registry_named(&self, host: &str) -> String {
         let named = |registry: &&Registry| registry.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(host));
@@ -292,6 +303,8 @@ limits: { body: 512KiB }
         assert_eq!(config.repositories[0].branch, "main");
         assert_eq!(config.registry_named("HARBOR.lan"), "192.168.0.40:5000");
         assert_eq!(config.registry_named("ghcr.io"), "ghcr.io");
+        let alias = ("harbor.lan".to_owned(), "192.168.0.40:5000".to_owned());
+        assert_eq!(config.aliases(), BTreeMap::from([alias]));
     }
 
     #[test]

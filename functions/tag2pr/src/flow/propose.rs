@@ -47,6 +47,8 @@ pub struct Outside<'a> {
     pub repository: &'a RepositoryId,
     /// Registries that are configured not to be asked whether a tag is what a delivery said.
     pub unasked: &'a BTreeSet<String>,
+    /// Other names of registries, each with the one that what is known of their images is kept under.
+    pub aliases: &'a BTreeMap<String, String>,
     /// Names this call in what it writes.
     pub writer: &'a str,
 }
@@ -220,7 +222,8 @@ fn unfinished(prepared: &Prepared, done: &[(String, Did)]) -> String {
 pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: Timestamp) -> Result<Prepared, Error> {
     let (mut proposed, mut new_holds) = ask_forge(outside, now).await?;
     let snapshot = outside.git.snapshot(&outside.repository.base, &manifests::wanted).await?;
-    let manifests = Manifests::read(outside.repository, snapshot);
+    let mut manifests = Manifests::read(outside.repository, snapshot);
+    manifests.rename_registries(outside.aliases);
     renaming::rename(&mut proposed, &manifests);
 
     let mut waiting = Vec::new();
