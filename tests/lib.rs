@@ -17,6 +17,7 @@ mod journeys {
     mod repetition;
     mod settings;
     mod stories;
+    mod sweeping;
     mod wire;
     mod workers;
     mod world;

@@ -1,6 +1,7 @@
 //! What makes proposals: the store, the registries, and each repository with its forge.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::fs;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use tag2pr::config;
 use tag2pr::flow::Error;
 use tag2pr::flow::propose::{self, Outside, Report};
-use tag2pr::flow::sweep;
+use tag2pr::flow::{lease, sweep};
 use tag2pr::repository_url::{RepositoryUrl, Scheme};
 use tag2pr::seams::{GitError, GitHost, GitRepository, Objects, Pokes, Registry, RepositoryId};
 use tag2pr::secret::Secret;
@@ -24,7 +25,9 @@ pub struct Deployment {
     pokes: Arc<dyn Pokes>,
     registry: Arc<dyn Registry>,
     unasked: BTreeSet<String>,
+    aliases: BTreeMap<String, String>,
     repositories: Vec<Repository>,
+    pace: sweep::Pace,
 }
 
 /// One manifests repository, connected.
@@ -71,7 +74,9 @@ impl Deployment {
             pokes: pokes(settings)?,
             registry: Arc::new(client),
             unasked: unasked.collect(),
+            aliases: settings.config.aliases(),
             repositories,
+            pace: pace(settings.config.sweep),
         })
     }
 
@@ -85,11 +90,11 @@ impl Deployment {
         &*self.objects
     }
 
-    /// Serves a poke: looks at one repository and does what is to be done.
+    /// Serves a poke: looks at one repository and does what is to be done, unless another worker is at it.
     ///
     /// # Errors
     ///
-    /// Those of [`propose::propose`], or that no repository of that name is configured.
+    /// Those of [`propose::propose`], that another worker is at it, or that no repository of that name is configured.
     pub async fn propose(&self, id: &RepositoryId, writer: &str, now: Timestamp) -> Result<Report, Error> {
         let repository = self.repositories.iter().find(|repository| repository.id == *id).ok_or_else(|| {
             Error::Git(GitError::Refused {
@@ -98,7 +103,23 @@ impl Deployment {
             })
         })?;
         let host = repository.host(writer);
-        propose::propose(self.outside(repository, &*host, writer), now).await
+        let proposing = propose::propose(self.outside(repository, &*host, writer), now);
+        let work = async {
+            tokio::select! {
+                result = proposing => result,
+                never = self.keep(id, writer) => match never {},
+            }
+        };
+        lease::under(&*self.objects, id, writer, now, work).await
+    }
+
+    /// Takes a lease again and again, long before it runs out.
+    async fn keep(&self, id: &RepositoryId, writer: &str) -> Infallible {
+        loop {
+            tokio::time::sleep(lease::LENGTH.unsigned_abs() / 3).await;
+            // One that cannot be taken again is not needed: others may begin, and do no harm.
+            let _ = lease::take(&*self.objects, id, writer, Timestamp::now()).await;
+        }
     }
 
     /// The world as the journey `propose` sees it.
@@ -110,16 +131,17 @@ impl Deployment {
             registry: &*self.registry,
             repository: &repository.id,
             unasked: &self.unasked,
+            aliases: &self.aliases,
             writer,
         }
     }
 
-    /// Lists what registries have, records what was missed, pokes every repository.
+    /// Lists what registries have, records what was missed, pokes the repositories that it concerns.
     ///
     /// # Errors
     ///
     /// Those of [`sweep::sweep`].
-    pub async fn sweep(&self, writer: &str, now: Timestamp) -> Result<sweep::Report, Error> {
+    pub async fn sweep(&self, what: sweep::What, writer: &str, now: Timestamp) -> Result<sweep::Report, Error> {
         let repositories: Vec<RepositoryId> = self.repositories.iter().map(|one| one.id.clone()).collect();
         let outside = sweep::Outside {
             objects: &*self.objects,
@@ -127,9 +149,10 @@ impl Deployment {
             registry: &*self.registry,
             repositories: &repositories,
             unasked: &self.unasked,
+            pace: self.pace,
             writer,
         };
-        sweep::sweep(outside, now).await
+        sweep::sweep(outside, what, now).await
     }
 }
 
@@ -144,6 +167,10 @@ impl Repository {
     pub fn git(&self) -> &dyn GitRepository {
         &*self.git
     }
+}
+
+fn pace(sweep: config::Sweep) -> sweep::Pace {
+    sweep::Pace { listing: sweep.listing.0, requests: usize::try_from(sweep.requests).unwrap_or(usize::MAX) }
 }
 
 fn registry(one: &config::Registry, settings: &Settings) -> Result<RegistrySettings, ConnectError> {

@@ -5,7 +5,7 @@ use reqwest::header::ACCEPT;
 use reqwest::{Method, Response, StatusCode};
 use tag2pr::image::{Digest, ImageName, Tag};
 use tag2pr::platform::Platforms;
-use tag2pr::seams::{Registry, RegistryError};
+use tag2pr::seams::{Page, Registry, RegistryError};
 
 use crate::auth::Memory;
 use crate::contents::{self, Contents};
@@ -163,6 +163,10 @@ impl Registry for Client {
 
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
         listing::tags(&self.memory, &self.host(image)?, image, &self.limits).await
+    }
+
+    async fn page(&self, image: &ImageName, from: Option<&str>) -> Result<Page, RegistryError> {
+        listing::page(&self.memory, &self.host(image)?, image, from, &self.limits).await
     }
 }
 

@@ -173,6 +173,14 @@ impl Manifests {
         }
     }
 
+    /// Takes images by the name that their registry is configured under. What is written stays as the policy names it.
+    pub fn rename_registries(&mut self, aliases: &BTreeMap<String, String>) {
+        for (image, _) in self.policies.iter_mut().filter_map(|declared| declared.policy.as_mut().ok()) {
+            let renamed = aliases.get(image.registry()).and_then(|name| ImageName::new(name, image.repository()).ok());
+            *image = renamed.unwrap_or_else(|| image.clone());
+        }
+    }
+
     /// The images that its policies are about.
     pub fn images(&self) -> BTreeSet<ImageName> {
         self.policies.iter().filter_map(|policy| policy.policy.as_ref().ok()).map(|(image, _)| image.clone()).collect()

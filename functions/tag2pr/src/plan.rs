@@ -21,7 +21,7 @@ use crate::manifests::{Automation, DeclaredPolicy, Manifests};
 use crate::markers::{self, Change, Marker, NewImage, Part};
 use crate::policy::{DigestReflection, Known, PolicyName, Step};
 use crate::problem::Problem;
-use crate::proposal::{Bump, Parts, Proposal, compose, minute};
+use crate::proposal::{Bump, Parts, Proposal, compose, markdown, minute};
 use crate::seams::File;
 
 /// One tag of one image that a registry shall confirm.
@@ -217,7 +217,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Plan {
         .collect();
     for (branch, mut automations) in branches {
         automations.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut draft = Draft::new(&automations[0].name, evidence);
+        let mut draft = Draft::new(&automations, evidence);
         for automation in &automations {
             draft.add(automation, &choices, &mut plan);
         }
@@ -254,6 +254,8 @@ struct InGit {
 /// A proposal in the making.
 struct Draft<'a> {
     name: &'a str,
+    /// The automations that share it: a hold may have been made while another one was the first.
+    sharing: BTreeSet<&'a str>,
     evidence: &'a Evidence<'a>,
     files: BTreeMap<&'a str, Vec<u8>>,
     changes: Vec<Change>,
@@ -262,8 +264,18 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(name: &'a str, evidence: &'a Evidence<'a>) -> Self {
-        Self { name, evidence, files: BTreeMap::new(), changes: Vec::new(), bumps: Vec::new(), first_seen: None }
+    fn new(automations: &[&'a Automation], evidence: &'a Evidence<'a>) -> Self {
+        let sharing = automations.iter().map(|automation| automation.name.as_str()).collect();
+        let name = automations[0].name.as_str();
+        Self {
+            name,
+            sharing,
+            evidence,
+            files: BTreeMap::new(),
+            changes: Vec::new(),
+            bumps: Vec::new(),
+            first_seen: None,
+        }
     }
 
     /// Adds what one automation changes.
@@ -354,11 +366,13 @@ impl<'a> Draft<'a> {
             Err(reason) => return (Outcome::NothingSelected(reason.clone()), None),
         };
         let tag = chosen.tag.as_str();
-        // Of several values the highest ranked counts: one of them is enough to see that this would be a step back.
+        // Of several values the highest ranked counts: one of them is enough to see that this would be a step back. One
+        // that is no longer at the registry cannot stay.
         let ledger = self.evidence.ledgers.get(image);
         let to = heard_of(ledger, tag);
         let mut unknown = None;
-        for there in in_git.tags.iter().map(|there| heard_of(ledger, there)) {
+        for there in in_git.tags.iter().filter(|there| self.gone(image, there).is_none()) {
+            let there = heard_of(ledger, there);
             match policy.step(&there, &to) {
                 Step::Forward => {}
                 Step::Backwards => return (Outcome::Backwards { in_git: there.tag.to_owned() }, None),
@@ -399,7 +413,7 @@ impl<'a> Draft<'a> {
             Some(Answer::NotAsked(digest)) => digest.as_ref(),
         };
         let held = self.evidence.holds.iter().find(|hold| {
-            hold.proposal == self.name
+            self.sharing.contains(hold.proposal.as_str())
                 && hold.policy == declared.name
                 && hold.tag == chosen.tag
                 && (hold.digest.is_none() || digest.is_none() || hold.digest.as_ref() == digest)
@@ -426,6 +440,11 @@ impl<'a> Draft<'a> {
                 None,
             ),
         }
+    }
+
+    /// When the registry was found not to have a tag any more; none if it has it, as far as is known.
+    fn gone(&self, image: &ImageName, tag: &str) -> Option<Timestamp> {
+        self.evidence.ledgers.get(image).and_then(|ledger| ledger.gone(tag))
     }
 
     /// What a tag points at may be younger than the tag: until when, if it is too young.
@@ -488,6 +507,10 @@ impl<'a> Draft<'a> {
             bump.moved &= changes.iter().all(|change| change.keeps_tag());
             return;
         }
+        let mut why = choice.why.clone();
+        if let Ok((image, _)) = &choice.policy {
+            why.extend(from.iter().filter_map(|tag| Some(no_longer_there(tag, self.gone(image, tag)?))));
+        }
         self.bumps.push(Bump {
             policy: policy.clone(),
             place: format!("{}:{}", declared.place.file, declared.place.line),
@@ -499,7 +522,7 @@ impl<'a> Draft<'a> {
             pushed_at: chosen.pushed_at,
             actor: chosen.actor.clone(),
             delivery: chosen.delivery.clone(),
-            why: choice.why.clone(),
+            why,
         });
     }
 }
@@ -551,6 +574,15 @@ fn which_is_newer(in_git: &Known<'_>, tag: &Known<'_>) -> String {
              somebody writes another"
         ),
     }
+}
+
+fn no_longer_there(tag: &str, since: Timestamp) -> String {
+    format!(
+        "{}, which stands in Git, is no longer at the registry: it answers that there is no such tag, and its complete \
+         list of {} lacks it.",
+        markdown::code(tag),
+        minute(since)
+    )
 }
 
 /// What stood there: the tags, and other parts of images only where no tag did.

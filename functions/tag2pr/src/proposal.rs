@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, Tag};
-use crate::markers::Change;
+use crate::markers::{Change, Part};
 use crate::policy::PolicyName;
 use crate::problem::Problem;
 use crate::seams::{Author, File};
@@ -91,9 +91,10 @@ impl Proposal {
         self.bumps
             .iter()
             .filter_map(|bump| {
-                let own = self.changes.iter().filter(|change| change.setter.policy == bump.policy);
+                let own = || self.changes.iter().filter(|change| change.setter.policy == bump.policy);
                 Some(Value {
-                    files: own.map(|change| change.file.clone()).collect(),
+                    files: own().map(|change| change.file.clone()).collect(),
+                    places: own().filter(|change| change.setter.part != Part::Name).count(),
                     policy: bump.policy.clone(),
                     image: bump.image.clone(),
                     tag: bump.tag.parse().ok()?,
@@ -120,6 +121,9 @@ pub struct Value {
     /// The files that it is written to.
     #[serde(default)]
     pub files: BTreeSet<String>,
+    /// In how many places of these files.
+    #[serde(default)]
+    pub places: usize,
 }
 
 /// What a proposal is composed of.

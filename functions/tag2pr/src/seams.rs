@@ -6,7 +6,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, ImageName, Tag};
@@ -334,7 +334,18 @@ pub enum RegistryError {
         registry: String,
         /// What went wrong.
         reason: String,
+        /// How long it asks to be left alone, if it said so.
+        wait: Option<SignedDuration>,
     },
+}
+
+/// A part of the tags of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Its tags, in any order.
+    pub tags: Vec<Tag>,
+    /// Where the next page is: opaque, and only for the registry that gave it. `None`: this was the last one.
+    pub next: Option<String>,
 }
 
 /// Registries, as far as they are configured.
@@ -349,6 +360,10 @@ pub trait Registry: Send + Sync {
 
     /// All tags, in byte order: complete, or an error. An image that the registry does not know has none.
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError>;
+
+    /// One page of the tags, at [`Page::next`] of the page before; `None` asks for the first. [`Self::tags`] for those
+    /// who cannot read them all at once.
+    async fn page(&self, image: &ImageName, from: Option<&str>) -> Result<Page, RegistryError>;
 }
 
 // ------------------------------------------------------------------------------------------------ queue

@@ -13,6 +13,7 @@
 mod answers;
 mod apply;
 mod records;
+mod renaming;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -23,7 +24,7 @@ use self::answers::{Answers, ROUNDS};
 pub use self::apply::apply;
 pub use self::records::{Claim, Fate, Holds, Index, Merged, Proposed};
 use super::{Error, ledgers};
-use crate::image::ImageName;
+use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::ledger::{Ledger, News};
 use crate::manifests::{Interest, Manifests};
@@ -48,6 +49,8 @@ pub struct Outside<'a> {
     pub repository: &'a RepositoryId,
     /// Registries that are configured not to be asked whether a tag is what a delivery said.
     pub unasked: &'a BTreeSet<String>,
+    /// Other names of registries, each with the one that what is known of their images is kept under.
+    pub aliases: &'a BTreeMap<String, String>,
     /// Names this call in what it writes.
     pub writer: &'a str,
 }
@@ -65,6 +68,8 @@ pub struct Prepared {
     pub waiting: Vec<String>,
     /// Images whose tags no registry lists for us: what no delivery brought is not known.
     pub unlisted: Vec<String>,
+    /// Tags that point at something else than any delivery told of.
+    pub missed: Vec<(ImageName, Tag)>,
     /// What registries said, to be recorded.
     learned: Vec<(ImageName, News)>,
     /// What was proposed before, as it stands now.
@@ -80,6 +85,8 @@ struct Known {
     before: Proposed,
     /// With what the forge says.
     proposed: Proposed,
+    /// Records of the same branch under other names, to be removed once this one is written.
+    formerly: BTreeSet<String>,
     open: Option<PullRequest>,
     /// Opened by two workers at once: the younger ones go.
     duplicates: Vec<PullRequest>,
@@ -146,7 +153,9 @@ impl Prepared {
         let passed_over =
             self.manifests.passed_over.iter().map(|(place, reason)| format!("{place}: passed over: {reason}"));
         let unlisted = self.unlisted.iter().cloned();
-        lines.chain(unlisted).chain(problems).chain(passed_over).collect()
+        let missed = self.missed.iter();
+        let missed = missed.map(|(image, tag)| format!("{image}:{tag}: it was moved, and no delivery had told of it"));
+        lines.chain(unlisted).chain(missed).chain(problems).chain(passed_over).collect()
     }
 
     /// Why an open proposal stays as it is: one of its values cannot be decided just now. Nothing if all can.
@@ -184,7 +193,9 @@ pub async fn propose(outside: Outside<'_>, now: Timestamp) -> Result<Report, Err
         let mut prepared = prepare(outside, &[], now).await?;
         if apply::take_note(outside, &prepared).await? {
             // A push that came in before its image was followed poked nobody: it is read now.
+            let missed = std::mem::take(&mut prepared.missed);
             prepared = prepare(outside, &[], now).await?;
+            prepared.missed.extend(missed);
         }
         match apply(outside, &prepared, now).await {
             Err(Error::Git(GitError::Moved { .. })) if attempt < 3 => {
@@ -212,11 +223,13 @@ fn unfinished(prepared: &Prepared, done: &[(String, Did)]) -> String {
 ///
 /// What the outside says.
 pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: Timestamp) -> Result<Prepared, Error> {
-    let (proposed, mut new_holds) = ask_forge(outside, now).await?;
+    let (mut proposed, mut new_holds) = ask_forge(outside, now).await?;
     let interest = Interest::default();
     let wanted = |path: &str, bytes: &[u8]| interest.wants(path, bytes);
     let snapshot = outside.git.snapshot(&outside.repository.base, &wanted).await?;
-    let manifests = Manifests::read(outside.repository, snapshot);
+    let mut manifests = Manifests::read(outside.repository, snapshot);
+    manifests.rename_registries(outside.aliases);
+    renaming::rename(&mut proposed, &manifests);
 
     let mut answers = Answers::default();
     let mut unlisted = Vec::new();
@@ -254,15 +267,16 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     }
     answers.put_off(&draft);
     // The forge was asked before the base branch was read: what was merged is part of it, unless somebody took it back.
-    let rolled_back: Vec<Hold> = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, now)).collect();
+    let rolled_back = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, &manifests, now));
+    let rolled_back: Vec<Hold> = rolled_back.collect();
     if !rolled_back.is_empty() {
         holds.extend(rolled_back.iter().cloned());
         new_holds.extend(rolled_back);
         draft = answers.plan(&manifests, &ledgers, &holds, now);
     }
-    let Answers { learned, mut waiting, .. } = answers;
+    let Answers { learned, missed, mut waiting, .. } = answers;
     waiting.dedup();
-    Ok(Prepared { manifests, ledgers, plan: draft, waiting, unlisted, learned, proposed, new_holds })
+    Ok(Prepared { manifests, ledgers, plan: draft, waiting, unlisted, missed, learned, proposed, new_holds })
 }
 
 /// What became of the proposals that were open when we last looked: asked once for each.
@@ -272,7 +286,8 @@ async fn ask_forge(outside: Outside<'_>, now: Timestamp) -> Result<(BTreeMap<Str
     for key in outside.objects.list(&Key::proposals(outside.repository)).await? {
         let Some(loaded) = store::load::<Proposed>(outside.objects, &key).await? else { continue };
         let before = loaded.value;
-        let mut known = Known { proposed: before.clone(), before, open: None, duplicates: Vec::new() };
+        let mut known =
+            Known { proposed: before.clone(), before, formerly: BTreeSet::new(), open: None, duplicates: Vec::new() };
         if matches!(known.proposed.fate, Fate::Open | Fate::Settling) {
             let found = outside.host.find(&known.proposed.branch, &outside.repository.base).await?;
             let (mut open, ended): (Vec<_>, Vec<_>) = found.into_iter().partition(|pull| pull.state == State::Open);

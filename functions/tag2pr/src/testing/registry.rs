@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 
 use crate::image::{Digest, ImageName, Tag};
 use crate::platform::{Platform, Platforms};
-use crate::seams::{Registry, RegistryError};
+use crate::seams::{Page, Registry, RegistryError};
 
 /// All registries of the world, as [`Registry`] sees them. Clones are the same world.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +24,11 @@ struct World {
     refusing: BTreeSet<String>,
     stopped: bool,
     failures: usize,
+    busy: Option<SignedDuration>,
+    /// Tags that listings leave out although they are there.
+    hidden: BTreeSet<(ImageName, Tag)>,
+    /// Tags on one page; all if none.
+    page: Option<usize>,
     calls: Calls,
 }
 
@@ -33,7 +39,7 @@ pub struct Calls {
     pub digest: usize,
     /// Calls of [`Registry::platforms`].
     pub platforms: usize,
-    /// Calls of [`Registry::tags`].
+    /// Calls of [`Registry::tags`], and of [`Registry::page`].
     pub tags: usize,
 }
 
@@ -63,6 +69,26 @@ impl FakeRegistry {
     /// The next call finds no registry; the one after that does.
     pub fn unavailable_once(&self) {
         self.world().failures += 1;
+    }
+
+    /// The next call is answered with 429 and asked to wait.
+    pub fn busy_once(&self, wait: SignedDuration) {
+        self.world().busy = Some(wait);
+    }
+
+    /// Listings leave this tag out although it is there, as those of a registry do that is out of step with itself.
+    pub fn hide(&self, image: &ImageName, tag: &Tag) {
+        self.world().hidden.insert((image.clone(), tag.clone()));
+    }
+
+    /// Listings are whole again.
+    pub fn show_all(&self) {
+        self.world().hidden.clear();
+    }
+
+    /// From now on a page holds so many tags.
+    pub fn pages_of(&self, tags: usize) {
+        self.world().page = Some(tags);
     }
 
     /// No registry answers until [`FakeRegistry::start`].
@@ -102,7 +128,11 @@ impl World {
         let fails = self.failures > 0;
         self.failures = self.failures.saturating_sub(1);
         if self.stopped || fails {
-            return Err(RegistryError::Unavailable { registry, reason: "it does not answer".to_owned() });
+            return Err(RegistryError::Unavailable { registry, reason: "it does not answer".to_owned(), wait: None });
+        }
+        if let Some(wait) = self.busy.take() {
+            let reason = "it asks to slow down (429)".to_owned();
+            return Err(RegistryError::Unavailable { registry, reason, wait: Some(wait) });
         }
         if self.refusing.contains(&registry) {
             let reason = format!(
@@ -112,6 +142,13 @@ impl World {
             return Err(RegistryError::Refused { registry, reason });
         }
         Ok(self.images.get(image))
+    }
+
+    /// The tags of an image as a listing has them.
+    fn listed(&mut self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
+        let tags = self.ask(image)?.map(|tags| tags.keys().cloned().collect()).unwrap_or_default();
+        let hidden = |tag: &Tag| self.hidden.contains(&(image.clone(), tag.clone()));
+        Ok(Vec::into_iter(tags).filter(|tag| !hidden(tag)).collect())
     }
 }
 
@@ -134,7 +171,18 @@ impl Registry for FakeRegistry {
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
         let mut world = self.world();
         world.calls.tags += 1;
-        Ok(world.ask(image)?.map(|tags| tags.keys().cloned().collect()).unwrap_or_default())
+        world.listed(image)
+    }
+
+    async fn page(&self, image: &ImageName, from: Option<&str>) -> Result<Page, RegistryError> {
+        let mut world = self.world();
+        world.calls.tags += 1;
+        let mut tags = world.listed(image)?;
+        tags.retain(|tag| from.is_none_or(|from| tag.as_str() > from));
+        let on_page = world.page.unwrap_or(usize::MAX).min(tags.len());
+        let more = tags.len() > on_page;
+        tags.truncate(on_page);
+        Ok(Page { next: tags.last().filter(|_| more).map(ToString::to_string), tags })
     }
 }
 

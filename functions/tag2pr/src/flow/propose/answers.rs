@@ -22,6 +22,8 @@ pub(super) struct Answers {
     contents: BTreeMap<Contents, Answer>,
     /// Evidence, to be recorded.
     pub(super) learned: Vec<(ImageName, News)>,
+    /// Tags that point at something else than any delivery told of.
+    pub(super) missed: Vec<(ImageName, Tag)>,
     /// What could not be asked, in words; it is asked again later.
     pub(super) waiting: Vec<String>,
 }
@@ -49,8 +51,11 @@ impl Answers {
         for (image, tag) in &draft.questions {
             let answer = ask_for_digest(outside, ledgers, image, tag).await;
             if let (Answer::Digest(digest), Some(ledger)) = (&answer, ledgers.get_mut(image))
-                && ledger.get(tag.as_str()).is_some_and(|entry| !entry.digests.contains_key(digest))
+                && let Some(entry) = ledger.get(tag.as_str()).filter(|entry| !entry.digests.contains_key(digest))
             {
+                if entry.digest().is_some() {
+                    self.missed.push((image.clone(), tag.clone()));
+                }
                 self.learn(image, ledger, News::Confirmed { tag: tag.clone(), digest: digest.clone(), at: now });
             }
             self.note(&answer);

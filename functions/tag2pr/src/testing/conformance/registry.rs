@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::image::{Digest, ImageName, Tag};
-use crate::seams::{Registry, RegistryError};
+use crate::seams::{Page, Registry, RegistryError};
 
 /// A registry with its world around it: what people and build servers do to it while we only read.
 ///
@@ -72,6 +72,8 @@ async fn what_is_missing_is_none(outside: &dyn Outside) {
     let unknown = image(outside, "nobody/nothing");
     assert_eq!(registry.digest(&unknown, &tag("1.0")).await.unwrap(), None, "a tag of an unknown repository");
     assert_eq!(registry.tags(&unknown).await.unwrap(), [], "an unknown repository has no tags");
+    let page = registry.page(&unknown, None).await.unwrap();
+    assert_eq!(page, Page { tags: Vec::new(), next: None }, "and one empty page");
 
     let known = image(outside, "missing/web");
     outside.push(&known, &tag("1.0"), "1.0").await;
@@ -134,6 +136,17 @@ async fn all_tags_are_listed_in_byte_order(outside: &dyn Outside) {
     let neighbour = ImageName::new(&outside.host(), "ordered/web-two").expect("a valid image name");
     outside.push(&neighbour, &tag("not-ours"), "the same").await;
     assert_eq!(registry.tags(&image).await.unwrap(), in_order.map(tag));
+    let (mut paged, mut from) = (Vec::new(), None);
+    loop {
+        let page = registry.page(&image, from.as_deref()).await.unwrap();
+        paged.extend(page.tags);
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    paged.sort();
+    assert_eq!(paged, in_order.map(tag), "page by page it is the same");
 }
 
 async fn what_is_deleted_is_gone(outside: &dyn Outside) {
@@ -158,6 +171,7 @@ async fn a_refusal_is_no_absence(outside: &dyn Outside) {
         stranger.digest(&image, &tag("2.0")).await.expect_err("also for a tag that does not exist"),
         stranger.tags(&image).await.expect_err("a wrong password must be refused"),
         stranger.platforms(&image, &secret).await.expect_err("a wrong password must be refused"),
+        stranger.page(&image, None).await.expect_err("a wrong password must be refused"),
     ] {
         let RegistryError::Refused { registry, reason } = &error else {
             panic!("wrong credentials are Refused, not: {error}");
@@ -174,6 +188,7 @@ async fn silence_is_no_absence(outside: &dyn Outside) {
         unreachable.digest(&image, &tag("1.0")).await.expect_err("nobody answers"),
         unreachable.tags(&image).await.expect_err("nobody answers"),
         unreachable.platforms(&image, &digest_of(b"anything")).await.expect_err("nobody answers"),
+        unreachable.page(&image, None).await.expect_err("nobody answers"),
     ] {
         let RegistryError::Unavailable { registry, .. } = &error else {
             panic!("a registry that is down is Unavailable, not: {error}");
