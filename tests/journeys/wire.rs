@@ -170,8 +170,7 @@ impl Registry for Wire<'_> {
     }
 
     async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError> {
-        let broken = |reason| RegistryError::Unavailable { registry: image.registry().to_owned(), reason };
-        self.carry(self.world.registry.platforms(image, digest), broken).await
+        self.carry(self.world.registry.platforms(image, digest), registry_error(image)).await
     }
 
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
