@@ -97,7 +97,7 @@ fn decode(_: &HeaderMap, body: &[u8]) -> Result<Vec<Reading>, Malformed> {
     let read = |resource: Resource| {
         let claim = Claim {
             action,
-            registry: resource.resource_url.as_deref().and_then(|url| host(url, repository.as_deref())),
+            registry: resource.resource_url.as_deref().and_then(|url| wire::host(url, repository.as_deref())),
             repository: repository.clone(),
             tag: resource.tag,
             digest: resource.digest,
@@ -126,33 +126,4 @@ fn uninteresting(kind: &str) -> String {
         _ => "of a type that tag2pr does not know",
     };
     format!("`{}` is {what}", excerpt(kind, 40))
-}
-
-/// The host in `harbor.lan:8443/team/web:1.0`: what stands before the repository, or a first segment that can only be a
-/// host. Some Harbors leave it out, and then nobody knows.
-fn host(url: &str, repository: Option<&str>) -> Option<String> {
-    let url = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let (first, rest) = url.split_once('/')?;
-    let before_repository = repository.is_some_and(|repository| {
-        rest.strip_prefix(repository).is_some_and(|end| end.is_empty() || end.starts_with([':', '@']))
-    });
-    let is_host = before_repository || first == "localhost" || first.contains(['.', ':']);
-    (is_host && !first.is_empty()).then(|| first.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_host_is_what_stands_before_the_repository() {
-        let host = |url| host(url, Some("team/web"));
-        assert_eq!(host("harbor.lan:8443/team/web:1.0").as_deref(), Some("harbor.lan:8443"));
-        assert_eq!(host("https://harbor.lan/team/web@sha256:00").as_deref(), Some("harbor.lan"));
-        assert_eq!(host("harbor/team/web:1.0").as_deref(), Some("harbor"));
-        assert_eq!(host("harbor.lan/elsewhere:1.0").as_deref(), Some("harbor.lan"));
-        assert_eq!(host("team/web:1.0"), None);
-        assert_eq!(host("team/web"), None);
-        assert_eq!(host(""), None);
-    }
 }
