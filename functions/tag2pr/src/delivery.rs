@@ -9,7 +9,7 @@
 //! | `gar` | an identity token of Google's | `publishTime` | `messageId` | mostly |
 //! | `generic` | `X-Hub-Signature-256`, `Authorization`, or an identity token | configured | configured | configured |
 //! | `ghcr` | `X-Hub-Signature-256`, HMAC-SHA256 over the raw body | `package.updated_at` | `X-GitHub-Delivery` | yes |
-//! | `harbor` | `Authorization`, the webhook's *Auth Header* | `occur_at` | none | yes |
+//! | `harbor` | `Authorization`, the webhook's *Auth Header* | `occur_at`, `time` | none; CloudEvents: `id` | yes |
 //!
 //! A sender is one module below this one with one `Face`, one variant of [`Sender`], its samples under `events/` and
 //! its row in this table. What the senders write stays in their modules; [`Event`] is what the rest of tag2pr knows.
@@ -20,6 +20,7 @@
 mod acr;
 mod authentication;
 mod claim;
+mod cloudevents;
 mod distribution;
 mod docker_hub;
 mod ecr;
@@ -71,7 +72,7 @@ pub enum Sender {
     /// [`package` and `registry_package`](https://docs.github.com/webhooks/webhook-events-and-payloads#package).
     Ghcr,
     /// [Harbor](https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/) 1.x and
-    /// 2.x, payload format *Default*.
+    /// 2.x, payload formats *Default* and *CloudEvents*.
     Harbor,
 }
 
@@ -424,6 +425,9 @@ pub enum Malformed {
     /// A form that does not carry the event.
     #[error("the body is a form without a `payload` field; choose the content type application/json for the webhook")]
     NoPayload,
+    /// Several CloudEvents in one request.
+    #[error("the body is a batch of CloudEvents; let its sender put each into a request of its own")]
+    Batch,
 }
 
 #[cfg(test)]

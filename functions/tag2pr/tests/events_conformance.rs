@@ -15,7 +15,6 @@ use tag2pr::secret::Secret;
 fn sender(name: &str) -> Result<Sender, &'static str> {
     let is = |prefix: &str| name.starts_with(prefix);
     match () {
-        () if is("harbor-cloudevents-") => Err("Harbor's CloudEvents format is not read"),
         () if is("harbor-") => Ok(Sender::Harbor),
         () if is("distribution-") || is("gitlab-") => Ok(Sender::Distribution),
         () if is("dockerhub-") => Ok(Sender::DockerHub),
