@@ -10,6 +10,7 @@
 //! | `generic` | `X-Hub-Signature-256`, `Authorization`, or an identity token | configured | configured | configured |
 //! | `ghcr` | `X-Hub-Signature-256`, HMAC-SHA256 over the raw body | `package.updated_at` | `X-GitHub-Delivery` | yes |
 //! | `harbor` | `Authorization`, the webhook's *Auth Header* | `occur_at`, `time` | none; CloudEvents: `id` | yes |
+//! | `quay` | the last segment of the URL: Quay signs nothing | none | none | no |
 //!
 //! A sender is one module below this one with one `Face`, one variant of [`Sender`], its samples under `events/` and
 //! its row in this table. What the senders write stays in their modules; [`Event`] is what the rest of tag2pr knows.
@@ -29,6 +30,7 @@ mod generic;
 mod ghcr;
 mod harbor;
 mod headers;
+mod quay;
 mod wire;
 
 use std::fmt;
@@ -74,6 +76,8 @@ pub enum Sender {
     /// [Harbor](https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/) 1.x and
     /// 2.x, payload formats *Default* and *CloudEvents*.
     Harbor,
+    /// [Quay](https://docs.quay.io/guides/notifications.html): quay.io and Red Hat Quay.
+    Quay,
 }
 
 /// What the module of a sender offers.
@@ -115,7 +119,7 @@ pub struct Handshake {
 
 impl Sender {
     /// Every sender that tag2pr understands.
-    pub const ALL: [Sender; 8] = [
+    pub const ALL: [Sender; 9] = [
         Sender::Acr,
         Sender::Distribution,
         Sender::DockerHub,
@@ -124,6 +128,7 @@ impl Sender {
         Sender::Generic,
         Sender::Ghcr,
         Sender::Harbor,
+        Sender::Quay,
     ];
 
     fn face(self) -> &'static Face {
@@ -136,6 +141,7 @@ impl Sender {
             Self::Generic => &generic::FACE,
             Self::Ghcr => &ghcr::FACE,
             Self::Harbor => &harbor::FACE,
+            Self::Quay => &quay::FACE,
         }
     }
 

@@ -22,6 +22,7 @@ fn sender(name: &str) -> Result<Sender, &'static str> {
         () if is("ecr-") || is("sns-") => Ok(Sender::Ecr),
         () if is("gar-") || is("gcr-") => Ok(Sender::Gar),
         () if is("ghcr-") || is("github-signature-vector") => Ok(Sender::Ghcr),
+        () if is("quay-") => Ok(Sender::Quay),
         () => Err("its sender is not read yet"),
     }
 }

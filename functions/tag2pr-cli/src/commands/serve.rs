@@ -98,6 +98,7 @@ fn place(source: &Source) -> &'static str {
         Some(Sender::Generic) => "a CI job",
         Some(Sender::Ghcr) => "GitHub: in the organization or repository, Settings, Webhooks",
         Some(Sender::Harbor) => "Harbor: in the project, Webhooks, New Webhook",
+        Some(Sender::Quay) => "Quay: in the repository, Settings, Events and Notifications",
     }
 }
 
@@ -136,6 +137,12 @@ fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
             ("Content type", "application/json".to_owned()),
             ("Secret", format!("<{secret}>")),
             ("Events", "Packages, Registry packages".to_owned()),
+        ],
+        Some(Sender::Quay) => vec![
+            ("Event", "Push to Repository".to_owned()),
+            ("Method", "Webhook POST".to_owned()),
+            ("Webhook URL", format!("{url}/<{secret}>")),
+            ("POST template", "leave it empty".to_owned()),
         ],
         // https://distribution.github.io/distribution/about/configuration/#notifications
         Some(Sender::Distribution) => {
