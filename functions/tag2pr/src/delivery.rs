@@ -3,12 +3,13 @@
 //! | sender | what proves it | time | id | digest |
 //! |---|---|---|---|---|
 //! | `acr` | `Authorization`, or the last segment of the URL | `timestamp` | `id` | yes |
-//! | `distribution` (also GitLab) | `Authorization`, from the registry's `headers:` | `timestamp` | `events[].id` | yes |
+//! | `distribution` | `Authorization`, from the registry's `headers:` | `timestamp` | `events[].id` | yes |
 //! | `docker-hub` | the last segment of the URL: Docker Hub signs nothing | `push_data.pushed_at` | none | no |
 //! | `ecr` | AWS's word, when it hands the event over; over HTTP `X-Api-Key` | `time` | `id` | yes |
 //! | `gar` | an identity token of Google's | `publishTime` | `messageId` | mostly |
 //! | `generic` | `X-Hub-Signature-256`, `Authorization`, or an identity token | configured | configured | configured |
 //! | `ghcr` | `X-Hub-Signature-256`, HMAC-SHA256 over the raw body | `package.updated_at` | `X-GitHub-Delivery` | yes |
+//! | `gitlab` | `Authorization`, from `headers` in gitlab.rb | `timestamp` | `events[].id` | yes |
 //! | `harbor` | `Authorization`, the webhook's *Auth Header* | `occur_at`, `time` | none; CloudEvents: `id` | yes |
 //! | `quay` | the last segment of the URL: Quay signs nothing | none | none | no |
 //!
@@ -28,6 +29,7 @@ mod ecr;
 mod gar;
 mod generic;
 mod ghcr;
+mod gitlab;
 mod harbor;
 mod headers;
 mod quay;
@@ -58,8 +60,7 @@ pub enum Sender {
     /// [webhook](https://learn.microsoft.com/azure/container-registry/container-registry-webhook-reference), and
     /// [Event Grid](https://learn.microsoft.com/azure/event-grid/event-schema-container-registry) in both schemas.
     Acr,
-    /// [CNCF Distribution](https://distribution.github.io/distribution/about/notifications/), 2.x and 3.x, and the
-    /// GitLab container registry, which sends the same.
+    /// [CNCF Distribution](https://distribution.github.io/distribution/about/notifications/), 2.x and 3.x.
     Distribution,
     /// [Docker Hub](https://docs.docker.com/docker-hub/repos/manage/webhooks/).
     DockerHub,
@@ -73,6 +74,9 @@ pub enum Sender {
     /// GitHub Container Registry: GitHub's events
     /// [`package` and `registry_package`](https://docs.github.com/webhooks/webhook-events-and-payloads#package).
     Ghcr,
+    /// The [GitLab container registry](https://docs.gitlab.com/administration/packages/container_registry/), which sends what
+    /// Distribution sends.
+    Gitlab,
     /// [Harbor](https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/) 1.x and
     /// 2.x, payload formats *Default* and *CloudEvents*.
     Harbor,
@@ -119,7 +123,7 @@ pub struct Handshake {
 
 impl Sender {
     /// Every sender that tag2pr understands.
-    pub const ALL: [Sender; 9] = [
+    pub const ALL: [Sender; 10] = [
         Sender::Acr,
         Sender::Distribution,
         Sender::DockerHub,
@@ -127,6 +131,7 @@ impl Sender {
         Sender::Gar,
         Sender::Generic,
         Sender::Ghcr,
+        Sender::Gitlab,
         Sender::Harbor,
         Sender::Quay,
     ];
@@ -140,6 +145,7 @@ impl Sender {
             Self::Gar => &gar::FACE,
             Self::Generic => &generic::FACE,
             Self::Ghcr => &ghcr::FACE,
+            Self::Gitlab => &gitlab::FACE,
             Self::Harbor => &harbor::FACE,
             Self::Quay => &quay::FACE,
         }

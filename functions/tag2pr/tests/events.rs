@@ -140,7 +140,12 @@ fn a_sender_is_recognised_by_its_own_deliveries() {
         // Nothing but a whole body tells some from others, and nothing at all tells a generic one.
         let whole = decode(&delivery.unchecked()).is_ok() || delivery.sender == Sender::Distribution;
         if whole || recognised.is_some() {
-            let wanted = Some(delivery.sender).filter(|sender| *sender != Sender::Generic);
+            let wanted = match delivery.sender {
+                Sender::Generic => None,
+                // The same body, byte for byte.
+                Sender::Gitlab => Some(Sender::Distribution),
+                sender => Some(sender),
+            };
             assert_eq!(recognised, wanted, "{}", delivery.name);
         }
     }

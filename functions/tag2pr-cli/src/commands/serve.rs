@@ -97,6 +97,7 @@ fn place(source: &Source) -> &'static str {
         Some(Sender::Gar) => "Google Cloud: gcloud pubsub subscriptions create, on the topic gcr",
         Some(Sender::Generic) => "a CI job",
         Some(Sender::Ghcr) => "GitHub: in the organization or repository, Settings, Webhooks",
+        Some(Sender::Gitlab) => "GitLab: in /etc/gitlab/gitlab.rb",
         Some(Sender::Harbor) => "Harbor: in the project, Webhooks, New Webhook",
         Some(Sender::Quay) => "Quay: in the repository, Settings, Events and Notifications",
     }
@@ -144,6 +145,13 @@ fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
             ("Webhook URL", format!("{url}/<{secret}>")),
             ("POST template", "leave it empty".to_owned()),
         ],
+        Some(Sender::Gitlab) => {
+            let ruby = format!(
+                "registry['notifications'] = [{{\n  'name' => 'tag2pr',\n  'url' => '{url}',\n  'timeout' => '5s',\n  \
+                 'maxretries' => 5,\n  'backoff' => '10s',\n  'headers' => {{ 'Authorization' => ['<{secret}>'] }}\n}}]"
+            );
+            return ruby.lines().map(str::to_owned).collect();
+        }
         // https://distribution.github.io/distribution/about/configuration/#notifications
         Some(Sender::Distribution) => {
             let yaml = format!(
