@@ -6,9 +6,11 @@
 //! | `distribution` | `Authorization`, from the registry's `headers:` | `timestamp` | `events[].id` | yes |
 //! | `docker-hub` | the last segment of the URL: Docker Hub signs nothing | `push_data.pushed_at` | none | no |
 //! | `ecr` | AWS's word, when it hands the event over; over HTTP `X-Api-Key` | `time` | `id` | yes |
+//! | `forgejo` | `X-Forgejo-Signature`, HMAC-SHA256 over the raw body | `package.created_at` | `X-Forgejo-Delivery` | no |
 //! | `gar` | an identity token of Google's | `publishTime` | `messageId` | mostly |
 //! | `generic` | `X-Hub-Signature-256`, `Authorization`, or an identity token | configured | configured | configured |
 //! | `ghcr` | `X-Hub-Signature-256`, HMAC-SHA256 over the raw body | `package.updated_at` | `X-GitHub-Delivery` | yes |
+//! | `gitea` | `X-Gitea-Signature`, HMAC-SHA256 over the raw body | `package.created_at` | `X-Gitea-Delivery` | no |
 //! | `gitlab` | `Authorization`, from `headers` in gitlab.rb | `timestamp` | `events[].id` | yes |
 //! | `harbor` | `Authorization`, the webhook's *Auth Header* | `occur_at`, `time` | none; CloudEvents: `id` | yes |
 //! | `quay` | the last segment of the URL: Quay signs nothing | none | none | no |
@@ -29,6 +31,7 @@ mod ecr;
 mod gar;
 mod generic;
 mod ghcr;
+mod gitea;
 mod gitlab;
 mod harbor;
 mod headers;
@@ -66,6 +69,8 @@ pub enum Sender {
     DockerHub,
     /// [Amazon ECR](https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html), by EventBridge.
     Ecr,
+    /// [Forgejo](https://forgejo.org/docs/latest/user/packages/container/)'s container registry, as on Codeberg.
+    Forgejo,
     /// Google [Artifact Registry](https://cloud.google.com/artifact-registry/docs/configure-notifications) and Container
     /// Registry, by Pub/Sub.
     Gar,
@@ -74,6 +79,8 @@ pub enum Sender {
     /// GitHub Container Registry: GitHub's events
     /// [`package` and `registry_package`](https://docs.github.com/webhooks/webhook-events-and-payloads#package).
     Ghcr,
+    /// [Gitea](https://docs.gitea.com/usage/packages/container)'s container registry.
+    Gitea,
     /// The [GitLab container registry](https://docs.gitlab.com/administration/packages/container_registry/), which sends what
     /// Distribution sends.
     Gitlab,
@@ -123,14 +130,16 @@ pub struct Handshake {
 
 impl Sender {
     /// Every sender that tag2pr understands.
-    pub const ALL: [Sender; 10] = [
+    pub const ALL: [Sender; 12] = [
         Sender::Acr,
         Sender::Distribution,
         Sender::DockerHub,
         Sender::Ecr,
+        Sender::Forgejo,
         Sender::Gar,
         Sender::Generic,
         Sender::Ghcr,
+        Sender::Gitea,
         Sender::Gitlab,
         Sender::Harbor,
         Sender::Quay,
@@ -142,9 +151,11 @@ impl Sender {
             Self::Distribution => &distribution::FACE,
             Self::DockerHub => &docker_hub::FACE,
             Self::Ecr => &ecr::FACE,
+            Self::Forgejo => &gitea::FORGEJO,
             Self::Gar => &gar::FACE,
             Self::Generic => &generic::FACE,
             Self::Ghcr => &ghcr::FACE,
+            Self::Gitea => &gitea::GITEA,
             Self::Gitlab => &gitlab::FACE,
             Self::Harbor => &harbor::FACE,
             Self::Quay => &quay::FACE,
@@ -335,8 +346,17 @@ pub fn handshake(method: &Method, request: &Trusted<'_>) -> Option<Handshake> {
 }
 
 /// The headers that [`decode`] reads. A recording of the body and these holds no secret and decodes to the same.
-pub const HEADERS_READ: [HeaderName; 5] =
-    [http::header::CONTENT_TYPE, gar::MESSAGE_ID, gar::PUBLISH_TIME, ghcr::EVENT_HEADER, ghcr::DELIVERY_HEADER];
+pub const HEADERS_READ: [HeaderName; 9] = [
+    http::header::CONTENT_TYPE,
+    gar::MESSAGE_ID,
+    gar::PUBLISH_TIME,
+    ghcr::EVENT_HEADER,
+    ghcr::DELIVERY_HEADER,
+    gitea::FORGEJO_EVENT,
+    gitea::FORGEJO_DELIVERY,
+    gitea::GITEA_EVENT,
+    gitea::GITEA_DELIVERY,
+];
 
 /// Reads what a delivery says was pushed and deleted, and what else it says.
 ///

@@ -197,7 +197,7 @@ fn gitea_is_not_taken_for_github() {
     let mut headers = delivery("ghcr/push").headers;
     headers.insert("x-gitea-event", "package".parse().unwrap());
     let body = br#"{"action": "created", "package": {"type": "container", "name": "web", "version": "1.0"}}"#;
-    assert_eq!(recognise(&headers, body), None);
+    assert_eq!(recognise(&headers, body), Some(Sender::Gitea));
     assert_eq!(recognise(&HeaderMap::new(), body), None);
 }
 

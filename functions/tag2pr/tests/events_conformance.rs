@@ -24,6 +24,8 @@ fn sender(name: &str) -> Result<Sender, &'static str> {
         () if is("gar-") || is("gcr-") => Ok(Sender::Gar),
         () if is("ghcr-") || is("github-signature-vector") => Ok(Sender::Ghcr),
         () if is("quay-") => Ok(Sender::Quay),
+        () if is("gitea-") => Ok(Sender::Gitea),
+        () if is("forgejo-") => Ok(Sender::Forgejo),
         () => Err("its sender is not read yet"),
     }
 }

@@ -94,9 +94,11 @@ fn place(source: &Source) -> &'static str {
         Some(Sender::Distribution) => "CNCF Distribution: in config.yml",
         Some(Sender::DockerHub) => "Docker Hub: in the repository, Webhooks",
         Some(Sender::Ecr) => "AWS: an EventBridge API destination and its connection",
+        Some(Sender::Forgejo) => "Forgejo: in the organization or user, Settings, Webhooks, Forgejo",
         Some(Sender::Gar) => "Google Cloud: gcloud pubsub subscriptions create, on the topic gcr",
         Some(Sender::Generic) => "a CI job",
         Some(Sender::Ghcr) => "GitHub: in the organization or repository, Settings, Webhooks",
+        Some(Sender::Gitea) => "Gitea: in the organization or user, Settings, Webhooks, Gitea",
         Some(Sender::Gitlab) => "GitLab: in /etc/gitlab/gitlab.rb",
         Some(Sender::Harbor) => "Harbor: in the project, Webhooks, New Webhook",
         Some(Sender::Quay) => "Quay: in the repository, Settings, Events and Notifications",
@@ -152,6 +154,8 @@ fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
             );
             return ruby.lines().map(str::to_owned).collect();
         }
+        Some(Sender::Gitea) => packages(url, secret),
+        Some(Sender::Forgejo) => packages(url, secret),
         // https://distribution.github.io/distribution/about/configuration/#notifications
         Some(Sender::Distribution) => {
             let yaml = format!(
@@ -163,4 +167,15 @@ fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
         }
     };
     fields.iter().map(|(what, value)| format!("{} {value}", styled(DIM, format!("{what:<14}")))).collect()
+}
+
+/// What Gitea and Forgejo ask for.
+fn packages(url: &str, secret: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("Target URL", url.to_owned()),
+        ("HTTP method", "POST".to_owned()),
+        ("Content type", "application/json".to_owned()),
+        ("Secret", format!("<{secret}>")),
+        ("Trigger on", "Custom events: Package".to_owned()),
+    ]
 }
