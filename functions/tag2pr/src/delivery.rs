@@ -13,6 +13,7 @@
 //! | `gitea` | `X-Gitea-Signature`, HMAC-SHA256 over the raw body | `package.created_at` | `X-Gitea-Delivery` | no |
 //! | `gitlab` | `Authorization`, from `headers` in gitlab.rb | `timestamp` | `events[].id` | yes |
 //! | `harbor` | `Authorization`, the webhook's *Auth Header* | `occur_at`, `time` | none; CloudEvents: `id` | yes |
+//! | `nexus` | `X-Nexus-Webhook-Signature`, HMAC-SHA1 over the raw body | `timestamp` | `X-Nexus-Webhook-Delivery` | no |
 //! | `quay` | the last segment of the URL: Quay signs nothing | none | none | no |
 //!
 //! A sender is one module below this one with one `Face`, one variant of [`Sender`], its samples under `events/` and
@@ -35,6 +36,7 @@ mod gitea;
 mod gitlab;
 mod harbor;
 mod headers;
+mod nexus;
 mod quay;
 mod wire;
 
@@ -87,6 +89,8 @@ pub enum Sender {
     /// [Harbor](https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/) 1.x and
     /// 2.x, payload formats *Default* and *CloudEvents*.
     Harbor,
+    /// [Sonatype Nexus Repository](https://help.sonatype.com/en/webhooks.html) 3.
+    Nexus,
     /// [Quay](https://docs.quay.io/guides/notifications.html): quay.io and Red Hat Quay.
     Quay,
 }
@@ -130,7 +134,7 @@ pub struct Handshake {
 
 impl Sender {
     /// Every sender that tag2pr understands.
-    pub const ALL: [Sender; 12] = [
+    pub const ALL: [Sender; 13] = [
         Sender::Acr,
         Sender::Distribution,
         Sender::DockerHub,
@@ -142,6 +146,7 @@ impl Sender {
         Sender::Gitea,
         Sender::Gitlab,
         Sender::Harbor,
+        Sender::Nexus,
         Sender::Quay,
     ];
 
@@ -158,6 +163,7 @@ impl Sender {
             Self::Gitea => &gitea::GITEA,
             Self::Gitlab => &gitlab::FACE,
             Self::Harbor => &harbor::FACE,
+            Self::Nexus => &nexus::FACE,
             Self::Quay => &quay::FACE,
         }
     }
@@ -346,7 +352,7 @@ pub fn handshake(method: &Method, request: &Trusted<'_>) -> Option<Handshake> {
 }
 
 /// The headers that [`decode`] reads. A recording of the body and these holds no secret and decodes to the same.
-pub const HEADERS_READ: [HeaderName; 9] = [
+pub const HEADERS_READ: [HeaderName; 11] = [
     http::header::CONTENT_TYPE,
     gar::MESSAGE_ID,
     gar::PUBLISH_TIME,
@@ -356,6 +362,8 @@ pub const HEADERS_READ: [HeaderName; 9] = [
     gitea::FORGEJO_DELIVERY,
     gitea::GITEA_EVENT,
     gitea::GITEA_DELIVERY,
+    nexus::EVENT_HEADER,
+    nexus::DELIVERY_HEADER,
 ];
 
 /// Reads what a delivery says was pushed and deleted, and what else it says.

@@ -26,6 +26,7 @@ fn sender(name: &str) -> Result<Sender, &'static str> {
         () if is("quay-") => Ok(Sender::Quay),
         () if is("gitea-") => Ok(Sender::Gitea),
         () if is("forgejo-") => Ok(Sender::Forgejo),
+        () if is("nexus-") => Ok(Sender::Nexus),
         () => Err("its sender is not read yet"),
     }
 }

@@ -101,6 +101,7 @@ fn place(source: &Source) -> &'static str {
         Some(Sender::Gitea) => "Gitea: in the organization or user, Settings, Webhooks, Gitea",
         Some(Sender::Gitlab) => "GitLab: in /etc/gitlab/gitlab.rb",
         Some(Sender::Harbor) => "Harbor: in the project, Webhooks, New Webhook",
+        Some(Sender::Nexus) => "Nexus: Administration, System, Capabilities, Create capability, Webhook: Repository",
         Some(Sender::Quay) => "Quay: in the repository, Settings, Events and Notifications",
     }
 }
@@ -156,6 +157,12 @@ fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
         }
         Some(Sender::Gitea) => packages(url, secret),
         Some(Sender::Forgejo) => packages(url, secret),
+        Some(Sender::Nexus) => vec![
+            ("Repository", "the hosted Docker repository".to_owned()),
+            ("Event Types", "component".to_owned()),
+            ("URL", url.to_owned()),
+            ("Secret Key", format!("<{secret}>")),
+        ],
         // https://distribution.github.io/distribution/about/configuration/#notifications
         Some(Sender::Distribution) => {
             let yaml = format!(
