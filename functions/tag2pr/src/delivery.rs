@@ -13,6 +13,8 @@
 //! | `gitea` | `X-Gitea-Signature`, HMAC-SHA256 over the raw body | `package.created_at` | `X-Gitea-Delivery` | no |
 //! | `gitlab` | `Authorization`, from `headers` in gitlab.rb | `timestamp` | `events[].id` | yes |
 //! | `harbor` | `Authorization`, the webhook's *Auth Header* | `occur_at`, `time` | none; CloudEvents: `id` | yes |
+//! | `jfrog` | `X-JFrog-Event-Auth`, HMAC-SHA256 over the raw body | none | none | yes |
+//! | `jfrog-token` | `X-JFrog-Event-Auth`, the secret itself | none | none | yes |
 //! | `nexus` | `X-Nexus-Webhook-Signature`, HMAC-SHA1 over the raw body | `timestamp` | `X-Nexus-Webhook-Delivery` | no |
 //! | `quay` | the last segment of the URL: Quay signs nothing | none | none | no |
 //!
@@ -36,6 +38,7 @@ mod gitea;
 mod gitlab;
 mod harbor;
 mod headers;
+mod jfrog;
 mod nexus;
 mod quay;
 mod wire;
@@ -89,6 +92,11 @@ pub enum Sender {
     /// [Harbor](https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/) 1.x and
     /// 2.x, payload formats *Default* and *CloudEvents*.
     Harbor,
+    /// [JFrog Artifactory](https://jfrog.com/help/r/jfrog-platform-administration-documentation/webhooks) whose webhook signs its
+    /// payload.
+    Jfrog,
+    /// JFrog Artifactory whose webhook sends its secret as it is.
+    JfrogToken,
     /// [Sonatype Nexus Repository](https://help.sonatype.com/en/webhooks.html) 3.
     Nexus,
     /// [Quay](https://docs.quay.io/guides/notifications.html): quay.io and Red Hat Quay.
@@ -134,7 +142,7 @@ pub struct Handshake {
 
 impl Sender {
     /// Every sender that tag2pr understands.
-    pub const ALL: [Sender; 13] = [
+    pub const ALL: [Sender; 15] = [
         Sender::Acr,
         Sender::Distribution,
         Sender::DockerHub,
@@ -146,6 +154,8 @@ impl Sender {
         Sender::Gitea,
         Sender::Gitlab,
         Sender::Harbor,
+        Sender::Jfrog,
+        Sender::JfrogToken,
         Sender::Nexus,
         Sender::Quay,
     ];
@@ -163,6 +173,8 @@ impl Sender {
             Self::Gitea => &gitea::GITEA,
             Self::Gitlab => &gitlab::FACE,
             Self::Harbor => &harbor::FACE,
+            Self::Jfrog => &jfrog::SIGNED,
+            Self::JfrogToken => &jfrog::TOKEN,
             Self::Nexus => &nexus::FACE,
             Self::Quay => &quay::FACE,
         }

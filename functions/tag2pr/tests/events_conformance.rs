@@ -27,6 +27,9 @@ fn sender(name: &str) -> Result<Sender, &'static str> {
         () if is("gitea-") => Ok(Sender::Gitea),
         () if is("forgejo-") => Ok(Sender::Forgejo),
         () if is("nexus-") => Ok(Sender::Nexus),
+        // "Use secret for payload signing" is off there.
+        () if is("jfrog-docker-pushed-remote-cache") => Ok(Sender::JfrogToken),
+        () if is("jfrog-") => Ok(Sender::Jfrog),
         () => Err("its sender is not read yet"),
     }
 }

@@ -101,6 +101,8 @@ fn place(source: &Source) -> &'static str {
         Some(Sender::Gitea) => "Gitea: in the organization or user, Settings, Webhooks, Gitea",
         Some(Sender::Gitlab) => "GitLab: in /etc/gitlab/gitlab.rb",
         Some(Sender::Harbor) => "Harbor: in the project, Webhooks, New Webhook",
+        Some(Sender::Jfrog) => "Artifactory: Administration, General, Webhooks",
+        Some(Sender::JfrogToken) => "Artifactory: Administration, General, Webhooks",
         Some(Sender::Nexus) => "Nexus: Administration, System, Capabilities, Create capability, Webhook: Repository",
         Some(Sender::Quay) => "Quay: in the repository, Settings, Events and Notifications",
     }
@@ -162,6 +164,17 @@ fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
             ("Event Types", "component".to_owned()),
             ("URL", url.to_owned()),
             ("Secret Key", format!("<{secret}>")),
+        ],
+        Some(Sender::Jfrog) => vec![
+            ("URL", url.to_owned()),
+            ("Events", "Docker: Tag was pushed, Tag was deleted".to_owned()),
+            ("Secret token", format!("<{secret}>")),
+            ("Use secret for payload signing", "tick it".to_owned()),
+        ],
+        Some(Sender::JfrogToken) => vec![
+            ("URL", url.to_owned()),
+            ("Events", "Docker: Tag was pushed, Tag was deleted".to_owned()),
+            ("Secret token", format!("<{secret}>")),
         ],
         // https://distribution.github.io/distribution/about/configuration/#notifications
         Some(Sender::Distribution) => {
