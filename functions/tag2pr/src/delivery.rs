@@ -17,6 +17,7 @@
 //! | `jfrog-token` | `X-JFrog-Event-Auth`, the secret itself | none | none | yes |
 //! | `nexus` | `X-Nexus-Webhook-Signature`, HMAC-SHA1 over the raw body | `timestamp` | `X-Nexus-Webhook-Delivery` | no |
 //! | `quay` | the last segment of the URL: Quay signs nothing | none | none | no |
+//! | `zot` | `Authorization`, from the `credentials` of the sink | `ce-time` | `ce-id` | yes |
 //!
 //! A sender is one module below this one with one `Face`, one variant of [`Sender`], its samples under `events/` and
 //! its row in this table. What the senders write stays in their modules; [`Event`] is what the rest of tag2pr knows.
@@ -42,6 +43,7 @@ mod jfrog;
 mod nexus;
 mod quay;
 mod wire;
+mod zot;
 
 use std::fmt;
 use std::str::FromStr;
@@ -101,6 +103,8 @@ pub enum Sender {
     Nexus,
     /// [Quay](https://docs.quay.io/guides/notifications.html): quay.io and Red Hat Quay.
     Quay,
+    /// [zot](https://zotregistry.dev/v2.1.21/articles/events/)'s events over HTTP.
+    Zot,
 }
 
 /// What the module of a sender offers.
@@ -142,7 +146,7 @@ pub struct Handshake {
 
 impl Sender {
     /// Every sender that tag2pr understands.
-    pub const ALL: [Sender; 15] = [
+    pub const ALL: [Sender; 16] = [
         Sender::Acr,
         Sender::Distribution,
         Sender::DockerHub,
@@ -158,6 +162,7 @@ impl Sender {
         Sender::JfrogToken,
         Sender::Nexus,
         Sender::Quay,
+        Sender::Zot,
     ];
 
     fn face(self) -> &'static Face {
@@ -177,6 +182,7 @@ impl Sender {
             Self::JfrogToken => &jfrog::TOKEN,
             Self::Nexus => &nexus::FACE,
             Self::Quay => &quay::FACE,
+            Self::Zot => &zot::FACE,
         }
     }
 
@@ -364,7 +370,7 @@ pub fn handshake(method: &Method, request: &Trusted<'_>) -> Option<Handshake> {
 }
 
 /// The headers that [`decode`] reads. A recording of the body and these holds no secret and decodes to the same.
-pub const HEADERS_READ: [HeaderName; 11] = [
+pub const HEADERS_READ: [HeaderName; 15] = [
     http::header::CONTENT_TYPE,
     gar::MESSAGE_ID,
     gar::PUBLISH_TIME,
@@ -376,6 +382,10 @@ pub const HEADERS_READ: [HeaderName; 11] = [
     gitea::GITEA_DELIVERY,
     nexus::EVENT_HEADER,
     nexus::DELIVERY_HEADER,
+    cloudevents::TYPE,
+    cloudevents::ID,
+    cloudevents::SOURCE,
+    cloudevents::TIME,
 ];
 
 /// Reads what a delivery says was pushed and deleted, and what else it says.

@@ -30,6 +30,7 @@ fn sender(name: &str) -> Result<Sender, &'static str> {
         // "Use secret for payload signing" is off there.
         () if is("jfrog-docker-pushed-remote-cache") => Ok(Sender::JfrogToken),
         () if is("jfrog-") => Ok(Sender::Jfrog),
+        () if is("zot-") => Ok(Sender::Zot),
         () => Err("its sender is not read yet"),
     }
 }

@@ -105,6 +105,7 @@ fn place(source: &Source) -> &'static str {
         Some(Sender::JfrogToken) => "Artifactory: Administration, General, Webhooks",
         Some(Sender::Nexus) => "Nexus: Administration, System, Capabilities, Create capability, Webhook: Repository",
         Some(Sender::Quay) => "Quay: in the repository, Settings, Events and Notifications",
+        Some(Sender::Zot) => "zot: in config.json, under extensions",
     }
 }
 
@@ -176,6 +177,13 @@ fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
             ("Events", "Docker: Tag was pushed, Tag was deleted".to_owned()),
             ("Secret token", format!("<{secret}>")),
         ],
+        Some(Sender::Zot) => {
+            let json = format!(
+                "\"events\": {{\n  \"enable\": true,\n  \"sinks\": [{{\n    \"type\": \"http\",\n    \"address\": \
+                 \"{url}\",\n    \"credentials\": {{ \"token\": \"<{secret}>\" }}\n  }}]\n}}"
+            );
+            return json.lines().map(str::to_owned).collect();
+        }
         // https://distribution.github.io/distribution/about/configuration/#notifications
         Some(Sender::Distribution) => {
             let yaml = format!(
