@@ -3,6 +3,7 @@
 //! | sender | what proves it | time | id | digest |
 //! |---|---|---|---|---|
 //! | `acr` | `Authorization`, or the last segment of the URL | `timestamp` | `id` | yes |
+//! | `cdevents` | `Authorization`, or the last segment of the URL | `context.timestamp` | `context.id` | yes |
 //! | `distribution` | `Authorization`, from the registry's `headers:` | `timestamp` | `events[].id` | yes |
 //! | `docker-hub` | the last segment of the URL: Docker Hub signs nothing | `push_data.pushed_at` | none | no |
 //! | `ecr` | AWS's word, when it hands the event over; over HTTP `X-Api-Key` | `time` | `id` | yes |
@@ -27,6 +28,7 @@
 
 mod acr;
 mod authentication;
+mod cdevents;
 mod claim;
 mod cloudevents;
 mod distribution;
@@ -70,6 +72,8 @@ pub enum Sender {
     /// [webhook](https://learn.microsoft.com/azure/container-registry/container-registry-webhook-reference), and
     /// [Event Grid](https://learn.microsoft.com/azure/event-grid/event-schema-container-registry) in both schemas.
     Acr,
+    /// [CDEvents](https://cdevents.dev): artifacts published and deleted, from any tool.
+    Cdevents,
     /// [CNCF Distribution](https://distribution.github.io/distribution/about/notifications/), 2.x and 3.x.
     Distribution,
     /// [Docker Hub](https://docs.docker.com/docker-hub/repos/manage/webhooks/).
@@ -146,8 +150,9 @@ pub struct Handshake {
 
 impl Sender {
     /// Every sender that tag2pr understands.
-    pub const ALL: [Sender; 16] = [
+    pub const ALL: [Sender; 17] = [
         Sender::Acr,
+        Sender::Cdevents,
         Sender::Distribution,
         Sender::DockerHub,
         Sender::Ecr,
@@ -168,6 +173,7 @@ impl Sender {
     fn face(self) -> &'static Face {
         match self {
             Self::Acr => &acr::FACE,
+            Self::Cdevents => &cdevents::FACE,
             Self::Distribution => &distribution::FACE,
             Self::DockerHub => &docker_hub::FACE,
             Self::Ecr => &ecr::FACE,

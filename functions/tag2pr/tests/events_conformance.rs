@@ -31,6 +31,7 @@ fn sender(name: &str) -> Result<Sender, &'static str> {
         () if is("jfrog-docker-pushed-remote-cache") => Ok(Sender::JfrogToken),
         () if is("jfrog-") => Ok(Sender::Jfrog),
         () if is("zot-") => Ok(Sender::Zot),
+        () if is("cdevents-") => Ok(Sender::Cdevents),
         () => Err("its sender is not read yet"),
     }
 }

@@ -91,6 +91,7 @@ fn place(source: &Source) -> &'static str {
     match source.sender {
         None => "whoever it is: each as in a source of its own type",
         Some(Sender::Acr) => "Azure: az acr webhook create, or an Event Grid subscription",
+        Some(Sender::Cdevents) => "CDEvents: where your tool is told its CloudEvents sink",
         Some(Sender::Distribution) => "CNCF Distribution: in config.yml",
         Some(Sender::DockerHub) => "Docker Hub: in the repository, Webhooks",
         Some(Sender::Ecr) => "AWS: an EventBridge API destination and its connection",
@@ -184,6 +185,11 @@ fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
             );
             return json.lines().map(str::to_owned).collect();
         }
+        Some(Sender::Cdevents) => vec![
+            ("Sink", url.to_owned()),
+            ("Authorization", format!("Bearer <{secret}>")),
+            ("or without", format!("{url}/<{secret}>")),
+        ],
         // https://distribution.github.io/distribution/about/configuration/#notifications
         Some(Sender::Distribution) => {
             let yaml = format!(
