@@ -3,6 +3,7 @@
 //! | sender | what proves it | time | id | digest |
 //! |---|---|---|---|---|
 //! | `acr` | `Authorization`, or the last segment of the URL | `timestamp` | `id` | yes |
+//! | `aliyun-acr` | the last segment of the URL: Aliyun signs nothing | none: it has no zone | `push_data.pushed_at` | yes |
 //! | `cdevents` | `Authorization`, or the last segment of the URL | `context.timestamp` | `context.id` | yes |
 //! | `distribution` | `Authorization`, from the registry's `headers:` | `timestamp` | `events[].id` | yes |
 //! | `docker-hub` | the last segment of the URL: Docker Hub signs nothing | `push_data.pushed_at` | none | no |
@@ -27,6 +28,7 @@
 //! pulls, scans and the parts of multi-platform images too, and want a friendly answer for each.
 
 mod acr;
+mod aliyun;
 mod authentication;
 mod cdevents;
 mod claim;
@@ -72,6 +74,8 @@ pub enum Sender {
     /// [webhook](https://learn.microsoft.com/azure/container-registry/container-registry-webhook-reference), and
     /// [Event Grid](https://learn.microsoft.com/azure/event-grid/event-schema-container-registry) in both schemas.
     Acr,
+    /// [Alibaba Cloud Container Registry](https://www.alibabacloud.com/help/doc-detail/60949.htm), Aliyun ACR.
+    AliyunAcr,
     /// [CDEvents](https://cdevents.dev): artifacts published and deleted, from any tool.
     Cdevents,
     /// [CNCF Distribution](https://distribution.github.io/distribution/about/notifications/), 2.x and 3.x.
@@ -150,8 +154,9 @@ pub struct Handshake {
 
 impl Sender {
     /// Every sender that tag2pr understands.
-    pub const ALL: [Sender; 17] = [
+    pub const ALL: [Sender; 18] = [
         Sender::Acr,
+        Sender::AliyunAcr,
         Sender::Cdevents,
         Sender::Distribution,
         Sender::DockerHub,
@@ -173,6 +178,7 @@ impl Sender {
     fn face(self) -> &'static Face {
         match self {
             Self::Acr => &acr::FACE,
+            Self::AliyunAcr => &aliyun::FACE,
             Self::Cdevents => &cdevents::FACE,
             Self::Distribution => &distribution::FACE,
             Self::DockerHub => &docker_hub::FACE,

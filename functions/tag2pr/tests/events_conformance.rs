@@ -32,6 +32,7 @@ fn sender(name: &str) -> Result<Sender, &'static str> {
         () if is("jfrog-") => Ok(Sender::Jfrog),
         () if is("zot-") => Ok(Sender::Zot),
         () if is("cdevents-") => Ok(Sender::Cdevents),
+        () if is("aliyun-acr-") => Ok(Sender::AliyunAcr),
         () => Err("its sender is not read yet"),
     }
 }

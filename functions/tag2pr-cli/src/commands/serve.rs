@@ -91,6 +91,7 @@ fn place(source: &Source) -> &'static str {
     match source.sender {
         None => "whoever it is: each as in a source of its own type",
         Some(Sender::Acr) => "Azure: az acr webhook create, or an Event Grid subscription",
+        Some(Sender::AliyunAcr) => "Alibaba Cloud: in the repository, Triggers",
         Some(Sender::Cdevents) => "CDEvents: where your tool is told its CloudEvents sink",
         Some(Sender::Distribution) => "CNCF Distribution: in config.yml",
         Some(Sender::DockerHub) => "Docker Hub: in the repository, Webhooks",
@@ -190,6 +191,9 @@ fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
             ("Authorization", format!("Bearer <{secret}>")),
             ("or without", format!("{url}/<{secret}>")),
         ],
+        Some(Sender::AliyunAcr) => {
+            vec![("Trigger URL", format!("{url}/<{secret}>")), ("Trigger", "all, or an expression".to_owned())]
+        }
         // https://distribution.github.io/distribution/about/configuration/#notifications
         Some(Sender::Distribution) => {
             let yaml = format!(
