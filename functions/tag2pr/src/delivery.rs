@@ -17,6 +17,7 @@
 //! | `harbor` | `Authorization`, the webhook's *Auth Header* | `occur_at`, `time` | none; CloudEvents: `id` | yes |
 //! | `jfrog` | `X-JFrog-Event-Auth`, HMAC-SHA256 over the raw body | none | none | yes |
 //! | `jfrog-token` | `X-JFrog-Event-Auth`, the secret itself | none | none | yes |
+//! | `msr` | the last segment of the URL: MSR signs nothing | `createdAt` | none | yes |
 //! | `nexus` | `X-Nexus-Webhook-Signature`, HMAC-SHA1 over the raw body | `timestamp` | `X-Nexus-Webhook-Delivery` | no |
 //! | `quay` | the last segment of the URL: Quay signs nothing | none | none | no |
 //! | `zot` | `Authorization`, from the `credentials` of the sink | `ce-time` | `ce-id` | yes |
@@ -44,6 +45,7 @@ mod gitlab;
 mod harbor;
 mod headers;
 mod jfrog;
+mod msr;
 mod nexus;
 mod quay;
 mod wire;
@@ -107,6 +109,9 @@ pub enum Sender {
     Jfrog,
     /// JFrog Artifactory whose webhook sends its secret as it is.
     JfrogToken,
+    /// [Mirantis Secure Registry](https://docs.mirantis.com/msr/2.9/ops/manage-webhooks/webhook-types/) 2 and 3; MSR 4 is a
+    /// Harbor.
+    Msr,
     /// [Sonatype Nexus Repository](https://help.sonatype.com/en/webhooks.html) 3.
     Nexus,
     /// [Quay](https://docs.quay.io/guides/notifications.html): quay.io and Red Hat Quay.
@@ -154,7 +159,7 @@ pub struct Handshake {
 
 impl Sender {
     /// Every sender that tag2pr understands.
-    pub const ALL: [Sender; 18] = [
+    pub const ALL: [Sender; 19] = [
         Sender::Acr,
         Sender::AliyunAcr,
         Sender::Cdevents,
@@ -170,6 +175,7 @@ impl Sender {
         Sender::Harbor,
         Sender::Jfrog,
         Sender::JfrogToken,
+        Sender::Msr,
         Sender::Nexus,
         Sender::Quay,
         Sender::Zot,
@@ -192,6 +198,7 @@ impl Sender {
             Self::Harbor => &harbor::FACE,
             Self::Jfrog => &jfrog::SIGNED,
             Self::JfrogToken => &jfrog::TOKEN,
+            Self::Msr => &msr::FACE,
             Self::Nexus => &nexus::FACE,
             Self::Quay => &quay::FACE,
             Self::Zot => &zot::FACE,

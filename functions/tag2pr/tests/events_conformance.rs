@@ -33,6 +33,7 @@ fn sender(name: &str) -> Result<Sender, &'static str> {
         () if is("zot-") => Ok(Sender::Zot),
         () if is("cdevents-") => Ok(Sender::Cdevents),
         () if is("aliyun-acr-") => Ok(Sender::AliyunAcr),
+        () if is("msr-") => Ok(Sender::Msr),
         () => Err("its sender is not read yet"),
     }
 }

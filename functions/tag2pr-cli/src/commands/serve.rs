@@ -105,6 +105,7 @@ fn place(source: &Source) -> &'static str {
         Some(Sender::Harbor) => "Harbor: in the project, Webhooks, New Webhook",
         Some(Sender::Jfrog) => "Artifactory: Administration, General, Webhooks",
         Some(Sender::JfrogToken) => "Artifactory: Administration, General, Webhooks",
+        Some(Sender::Msr) => "MSR: in the repository, Webhooks",
         Some(Sender::Nexus) => "Nexus: Administration, System, Capabilities, Create capability, Webhook: Repository",
         Some(Sender::Quay) => "Quay: in the repository, Settings, Events and Notifications",
         Some(Sender::Zot) => "zot: in config.json, under extensions",
@@ -193,6 +194,9 @@ fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
         ],
         Some(Sender::AliyunAcr) => {
             vec![("Trigger URL", format!("{url}/<{secret}>")), ("Trigger", "all, or an expression".to_owned())]
+        }
+        Some(Sender::Msr) => {
+            vec![("Notify", "Tag pushed, Tag deleted".to_owned()), ("Webhook URL", format!("{url}/<{secret}>"))]
         }
         // https://distribution.github.io/distribution/about/configuration/#notifications
         Some(Sender::Distribution) => {
