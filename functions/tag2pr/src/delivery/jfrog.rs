@@ -2,7 +2,8 @@
 //!
 //! One header carries the secret itself or, with *Use secret for payload signing*, an HMAC-SHA256 of the body. Which of
 //! the two it is, is configuration, `jfrog` or `jfrog-token`: whoever tried both would take a signature for a secret.
-//! An image is named as `<host>/<repository key>/<path>`; for other access methods, registries have `aliases`.
+//! An image is named as Artifactory's default access method has it, `<host>/<repository key>/<path>`; under the others,
+//! with a subdomain or a port for each repository, it has a name that no event holds.
 //!
 //! Format: <https://jfrog.com/help/r/jfrog-platform-administration-documentation/domain-docker>
 
