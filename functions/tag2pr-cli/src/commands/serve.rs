@@ -103,8 +103,7 @@ fn place(source: &Source) -> &'static str {
         Some(Sender::Gitea) => "Gitea: in the organization or user, Settings, Webhooks, Gitea",
         Some(Sender::Gitlab) => "GitLab: in /etc/gitlab/gitlab.rb",
         Some(Sender::Harbor) => "Harbor: in the project, Webhooks, New Webhook",
-        Some(Sender::Jfrog) => "Artifactory: Administration, General, Webhooks",
-        Some(Sender::JfrogToken) => "Artifactory: Administration, General, Webhooks",
+        Some(Sender::Jfrog | Sender::JfrogToken) => "Artifactory: Administration, General, Webhooks",
         Some(Sender::Msr) => "MSR: in the repository, Webhooks",
         Some(Sender::Nexus) => "Nexus: Administration, System, Capabilities, Create capability, Webhook: Repository",
         Some(Sender::Quay) => "Quay: in the repository, Settings, Events and Notifications",
@@ -161,8 +160,14 @@ fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
             );
             return ruby.lines().map(str::to_owned).collect();
         }
-        Some(Sender::Gitea) => packages(url, secret),
-        Some(Sender::Forgejo) => packages(url, secret),
+        // What Gitea and Forgejo ask for.
+        Some(Sender::Gitea | Sender::Forgejo) => vec![
+            ("Target URL", url.to_owned()),
+            ("HTTP method", "POST".to_owned()),
+            ("Content type", "application/json".to_owned()),
+            ("Secret", format!("<{secret}>")),
+            ("Trigger on", "Custom events: Package".to_owned()),
+        ],
         Some(Sender::Nexus) => vec![
             ("Repository", "the hosted Docker repository".to_owned()),
             ("Event Types", "component".to_owned()),
@@ -209,15 +214,4 @@ fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
         }
     };
     fields.iter().map(|(what, value)| format!("{} {value}", styled(DIM, format!("{what:<14}")))).collect()
-}
-
-/// What Gitea and Forgejo ask for.
-fn packages(url: &str, secret: &str) -> Vec<(&'static str, String)> {
-    vec![
-        ("Target URL", url.to_owned()),
-        ("HTTP method", "POST".to_owned()),
-        ("Content type", "application/json".to_owned()),
-        ("Secret", format!("<{secret}>")),
-        ("Trigger on", "Custom events: Package".to_owned()),
-    ]
 }
