@@ -9,7 +9,8 @@ use tag2pr::delivery::{self, Request, Sender};
 use tag2pr::image::ImageName;
 use tag2pr::secret::Secret;
 
-static SENDER: LazyLock<Sender> = LazyLock::new(|| env!("CARGO_BIN_NAME").parse().expect("targets are named after senders"));
+static SENDER: LazyLock<Sender> =
+    LazyLock::new(|| env!("CARGO_BIN_NAME").parse().expect("targets are named after senders"));
 
 /// What may stand around a body: nothing, the events that senders name, and the other forms that bodies have.
 const HEADERS: [&str; 4] = [
