@@ -6,14 +6,14 @@ use std::fs;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tag2pr::config;
+use tag2pr::config::{self, Way};
 use tag2pr::flow::Error;
 use tag2pr::flow::propose::{self, Outside, Report};
 use tag2pr::flow::{lease, sweep};
 use tag2pr::repository_url::{RepositoryUrl, Scheme};
-use tag2pr::seams::{GitError, GitHost, GitRepository, Objects, Pokes, Registry, RepositoryId};
+use tag2pr::seams::{GitError, GitHost, GitRepository, Objects, Pokes, Registry, RepositoryId, Tokens};
 use tag2pr::secret::Secret;
-use tag2pr_hosts::{Kind, Means};
+use tag2pr_hosts::{Address, GithubApp, Kind, Means};
 use tag2pr_oci::{Client, Credentials, Others, RegistrySettings};
 
 use crate::receiver::pokes;
@@ -224,20 +224,42 @@ fn repository(index: usize, one: &config::Repository, settings: &Settings) -> Re
     }
     .map_err(|error| unusable(error.to_string()))?;
     let credentials = one.credentials.as_ref();
-    let token = credentials.map(|credentials| read_secret(&credentials.token, &settings.base)).transpose()?;
+    let api = one.api.as_ref().map(|api| api.parse().map_err(|error| unusable(format!("`api` is no URL: {error}"))));
+    let api: Option<url::Url> = api.transpose()?;
+    let client = client(one, settings).map_err(unusable)?;
+    let at = Address { api: api.as_ref(), plain_http: url.scheme == Scheme::Http };
+    let ways =
+        credentials.map(|credentials| credentials.ways().map_err(|error| unusable(format!("`credentials`: {error}"))));
+    let (token, tokens): (Option<Secret>, Option<Arc<dyn Tokens>>) = match ways.transpose()? {
+        None => (None, None),
+        Some(Way::Token(token)) => {
+            let token = read_secret(token, &settings.base)?;
+            (Some(token.clone()), Some(Arc::new(token)))
+        }
+        Some(Way::App { .. }) if kind != Kind::Github => {
+            return Err(unusable(format!("`credentials.app` is for GitHub, and this is {kind}: give a `token`")));
+        }
+        Some(Way::App { app, key, installation }) => {
+            let key = read_secret(key, &settings.base)?;
+            let app = GithubApp::new(client.clone(), &id, &app.to_string(), &key, installation, &at);
+            (None, Some(Arc::new(app.map_err(|error| unusable(error.to_string()))?)))
+        }
+    };
     let git: Arc<dyn GitRepository> = Arc::new(
         tag2pr_git::Repository::open(tag2pr_git::Settings {
-            credentials: token.as_ref().map(|token| git_credentials(credentials, kind, token)),
+            credentials: tokens.as_ref().map(|tokens| git_credentials(credentials, kind, tokens)),
             ca: one.ca.as_ref().map(|path| settings.base.join(path)),
             ..tag2pr_git::Settings::new(url.to_string(), settings.cache.join("git"))
         })
         .map_err(|error| unusable(error.to_string()))?,
     );
-    let api = one.api.as_ref().map(|api| api.parse().map_err(|error| unusable(format!("`api` is no URL: {error}"))));
     let means = Means {
-        client: client(one, settings).map_err(unusable)?,
+        client,
         token,
-        api: api.transpose()?,
+        tokens,
+        user: credentials.and_then(|credentials| credentials.user.clone()),
+        api,
+        plain_http: url.scheme == Scheme::Http,
         objects: Arc::clone(&settings.objects),
         git: Arc::clone(&git),
         writer: "connect".to_owned(),
@@ -247,12 +269,14 @@ fn repository(index: usize, one: &config::Repository, settings: &Settings) -> Re
     Ok(Repository { id, git, kind, means })
 }
 
-fn git_credentials(credentials: Option<&config::Credentials>, kind: Kind, token: &Secret) -> tag2pr_git::Credentials {
-    let user = credentials.and_then(|credentials| credentials.user.clone()).unwrap_or_else(|| match kind {
-        Kind::Github => "x-access-token".to_owned(),
-        Kind::Local => "git".to_owned(),
-    });
-    tag2pr_git::Credentials { user, token: token.clone() }
+fn git_credentials(
+    credentials: Option<&config::Credentials>,
+    kind: Kind,
+    tokens: &Arc<dyn Tokens>,
+) -> tag2pr_git::Credentials {
+    let user =
+        credentials.and_then(|credentials| credentials.user.clone()).unwrap_or_else(|| kind.git_user().to_owned());
+    tag2pr_git::Credentials { user, token: Arc::clone(tokens) }
 }
 
 /// The connections to a repository's forge: no redirects, and its own certificate authority if it has one.

@@ -23,8 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use git2::Oid;
 use tag2pr::repository_url::{RepositoryUrl, Scheme, UrlError};
-use tag2pr::seams::{CommitId, File, GitError, GitRepository, LeftOut, NewCommit, Snapshot, Wanted, Why};
-use tag2pr::secret::Secret;
+use tag2pr::seams::{CommitId, File, GitError, GitRepository, LeftOut, NewCommit, Snapshot, Tokens, Wanted, Why};
 use tokio::sync::{Mutex, mpsc};
 
 /// Who we are to the Git server: HTTP basic authentication, sent to the URL's own origin and nowhere else.
@@ -32,8 +31,8 @@ use tokio::sync::{Mutex, mpsc};
 pub struct Credentials {
     /// What the forge wants beside a token: `x-access-token` for GitHub, `oauth2` for GitLab, any for Gitea.
     pub user: String,
-    /// The token.
-    pub token: Secret,
+    /// The token, asked for before each request.
+    pub token: Arc<dyn Tokens>,
 }
 
 /// Which repository, and how it may be used.

@@ -105,15 +105,54 @@ fn main_branch() -> String {
     "main".to_owned()
 }
 
-/// How to get into a repository and its forge.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+/// How to get into a repository and its forge: a token, or a GitHub App.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Credentials {
     /// A token that may read and write contents and pull requests.
-    pub token: SecretRef,
+    pub token: Option<SecretRef>,
     /// The user that goes with the token, where the host wants one.
-    #[serde(default)]
     pub user: Option<String>,
+    /// The id of a GitHub App that is installed on the repository.
+    pub app: Option<u64>,
+    /// The app's private key, PEM.
+    pub key: Option<SecretRef>,
+    /// Which of the app's installations; looked for by the repository if none.
+    pub installation: Option<u64>,
+}
+
+impl Credentials {
+    /// What there is to get in with.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, or too much.
+    pub fn ways(&self) -> Result<Way<'_>, &'static str> {
+        match (&self.token, self.app, &self.key) {
+            (Some(token), None, None) => Ok(Way::Token(token)),
+            (None, Some(app), Some(key)) => Ok(Way::App { app, key, installation: self.installation }),
+            (None, Some(_), None) => Err("the app needs its `key`"),
+            (None, None, Some(_)) => Err("the key needs the `app` that it belongs to"),
+            (Some(_), ..) => Err("give either a `token`, or an `app` and its `key`"),
+            (None, None, None) => Err("give a `token`, or an `app` and its `key`"),
+        }
+    }
+}
+
+/// One way to get in.
+#[derive(Debug, Clone, Copy)]
+pub enum Way<'a> {
+    /// With a token.
+    Token(&'a SecretRef),
+    /// As a GitHub App.
+    App {
+        /// Its id.
+        app: u64,
+        /// Its private key.
+        key: &'a SecretRef,
+        /// Which of its installations.
+        installation: Option<u64>,
+    },
 }
 
 /// How much is accepted.

@@ -13,6 +13,7 @@ use crate::image::{Digest, ImageName, Tag};
 use crate::keys::Key;
 use crate::platform::Platforms;
 pub use crate::repository_url::RepositoryId;
+use crate::secret::Secret;
 
 // ------------------------------------------------------------------------------------------------ object store
 
@@ -275,6 +276,29 @@ pub struct Draft {
     pub title: String,
     /// Markdown.
     pub body: String,
+    /// Whether it is opened as one that is not ready yet, where the forge has that.
+    pub is_draft: bool,
+}
+
+/// What a proposal asks of its forge beside title and body. It is asked once, when the pull request is opened: what
+/// people change later stays as they want it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// Labels, by name.
+    pub labels: Vec<String>,
+    /// Who shall review it, as the forge names people; GitHub's teams as `org/team`.
+    pub reviewers: Vec<String>,
+    /// Who shall look after it.
+    pub assignees: Vec<String>,
+    /// Whether the forge shall merge it as soon as its own rules allow.
+    pub auto_merge: bool,
+}
+
+impl Asks {
+    /// Whether nothing is asked.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.reviewers.is_empty() && self.assignees.is_empty() && !self.auto_merge
+    }
 }
 
 /// Why the forge did not do it.
@@ -298,6 +322,20 @@ pub enum HostError {
     },
 }
 
+/// Gives the token of the moment: the one that was configured, or one that is made anew when it runs out.
+#[async_trait]
+pub trait Tokens: Send + Sync + fmt::Debug {
+    /// A token that is good for some minutes from now.
+    async fn token(&self, now: Timestamp) -> Result<Secret, HostError>;
+}
+
+#[async_trait]
+impl Tokens for Secret {
+    async fn token(&self, _: Timestamp) -> Result<Secret, HostError> {
+        Ok(self.clone())
+    }
+}
+
 /// The forge's side of one repository: its pull requests.
 #[async_trait]
 pub trait GitHost: Send + Sync {
@@ -312,6 +350,15 @@ pub trait GitHost: Send + Sync {
 
     /// Closes an open one and says why.
     async fn close(&self, number: u64, comment: &str) -> Result<(), HostError>;
+
+    /// Asks for labels, reviewers and the like. What the forge does not offer or does not accept is returned, a sentence
+    /// for each: none of it is worth failing for.
+    async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError>;
+
+    /// The longest body it takes, in characters.
+    fn longest_body(&self) -> usize {
+        65_536
+    }
 }
 
 // ------------------------------------------------------------------------------------------------ registries

@@ -224,6 +224,7 @@ async fn propose_one(
         base: outside.repository.base.clone(),
         title: proposal.title.clone(),
         body: proposal.body.clone(),
+        is_draft: false,
     };
     let did = match open {
         Some(pull) => bring_up_to_date(outside, pull, &draft).await?,
