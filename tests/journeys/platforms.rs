@@ -36,7 +36,7 @@ fn the_best_tag_that_holds_every_platform_is_proposed() {
     world.serve();
     let open = world.open();
     assert_eq!(open.title, "Update frontend to main-1111111-1707300000");
-    let passed_over = open.body.lines().find(|line| line.contains("Passed over")).unwrap_or(&open.body);
+    let passed_over = open.body.lines().find(|line| line.contains("Passed over for")).unwrap_or(&open.body);
     insta::assert_snapshot!(passed_over, @"- Passed over for what the policy wants of platforms: `main-3333333-1707500000` does not hold linux/arm64, `main-2222222-1707400000` does not hold linux/arm64.");
 
     push(&mut world, "main-4444444-1707600000", &BOTH);

@@ -68,6 +68,13 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// Whether it is on this tag of a policy. Where one of the digests is not known, the tag decides.
+    pub fn is_on(&self, policy: &PolicyName, tag: &str, digest: Option<&Digest>) -> bool {
+        self.policy == *policy
+            && self.tag.as_str() == tag
+            && (self.digest.is_none() || digest.is_none() || self.digest.as_ref() == digest)
+    }
+
     /// Whether both hold the same, whenever and for whatever reason.
     pub fn is_same(&self, other: &Self) -> bool {
         (&self.proposal, &self.policy, &self.tag, &self.digest)
@@ -157,6 +164,8 @@ pub struct Line {
     pub tag: Option<String>,
     /// What became of it.
     pub outcome: Outcome,
+    /// The tags that rank higher and do not hold what the policy wants, in half a sentence.
+    pub passed_over: Option<String>,
 }
 
 /// What shall happen to one manifests repository.
@@ -293,6 +302,7 @@ impl<'a> Draft<'a> {
                 image: choice.policy.as_ref().map_or_else(|_| String::new(), |(_, policy)| policy.image.clone()),
                 tag,
                 outcome,
+                passed_over: choice.passed_over.clone(),
             });
             if let Some(new) = new {
                 wanted.insert(&declared.name, new);
@@ -412,12 +422,11 @@ impl<'a> Draft<'a> {
             Some(Answer::Digest(digest)) => Some(digest),
             Some(Answer::NotAsked(digest)) => digest.as_ref(),
         };
-        let held = self.evidence.holds.iter().find(|hold| {
-            self.sharing.contains(hold.proposal.as_str())
-                && hold.policy == declared.name
-                && hold.tag == chosen.tag
-                && (hold.digest.is_none() || digest.is_none() || hold.digest.as_ref() == digest)
-        });
+        let held = self
+            .evidence
+            .holds
+            .iter()
+            .find(|hold| self.sharing.contains(hold.proposal.as_str()) && hold.is_on(&declared.name, tag, digest));
         if let Some(hold) = held {
             return (Outcome::Held(hold.reason.clone()), None);
         }

@@ -146,6 +146,8 @@ impl Prepared {
             let image = line.tag.as_ref().map(|tag| format!(" ({}:{tag})", line.image)).unwrap_or_default();
             format!("{}{image}: {}", line.policy, line.outcome)
         });
+        let passed_over = |line: &Line| Some(format!("{}: {}", line.policy, line.passed_over.as_ref()?));
+        let platforms = self.plan.lines.iter().filter_map(passed_over);
         let messages = self.plan.proposals.iter().flat_map(|proposal| &proposal.problems);
         let Manifests { problems, broken, links, .. } = &self.manifests;
         let problems = problems.iter().chain(broken).chain(links).chain(&self.plan.problems).chain(messages);
@@ -155,7 +157,7 @@ impl Prepared {
         let unlisted = self.unlisted.iter().cloned();
         let missed = self.missed.iter();
         let missed = missed.map(|(image, tag)| format!("{image}:{tag}: it was moved, and no delivery had told of it"));
-        lines.chain(unlisted).chain(missed).chain(problems).chain(passed_over).collect()
+        lines.chain(platforms).chain(unlisted).chain(missed).chain(problems).chain(passed_over).collect()
     }
 
     /// Why an open proposal stays as it is: one of its values cannot be decided just now. Nothing if all can.

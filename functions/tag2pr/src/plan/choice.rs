@@ -21,6 +21,8 @@ pub(super) struct Choice<'a> {
     pub(super) chosen: Result<Chosen, String>,
     /// What keeps it from being known whether the tag holds the platforms that are wanted.
     pub(super) unclear: Option<Unclear>,
+    /// What ranks higher and lacks a platform, in half a sentence.
+    pub(super) passed_over: Option<String>,
     /// Why this tag: one sentence each, in Markdown.
     pub(super) why: Vec<String>,
 }
@@ -54,7 +56,13 @@ pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, 
     let (image, policy) = match &declared.policy {
         Ok((image, policy)) => (image, policy),
         Err(reason) => {
-            return Choice { policy: Err(reason.clone()), chosen: Err(reason.clone()), unclear: None, why: Vec::new() };
+            return Choice {
+                policy: Err(reason.clone()),
+                chosen: Err(reason.clone()),
+                unclear: None,
+                passed_over: None,
+                why: Vec::new(),
+            };
         }
     };
     let empty = Ledger::default();
@@ -69,7 +77,8 @@ pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, 
     let selection = policy.select(known);
     let mut why = vec![rule(policy), sentence(&selection.summary().to_string())];
     why.extend(declared.minimum_age.and_then(|age| too_young(policy, &young, selection.selected, age)));
-    why.extend(lacking(&pool));
+    let passed_over = passed_over(&pool);
+    why.extend(passed_over.as_ref().map(|text| sentence(text)));
     why.extend(selection.selected.and_then(|selected| also_known_as(selected, known)));
     let next: Vec<String> = selection.runners_up(RUNNERS_UP).iter().map(|known| markdown::code(known.tag)).collect();
     if !next.is_empty() {
@@ -92,14 +101,10 @@ pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, 
                 delivery: push.map(|push| push.delivery.clone()),
             })
         }
-        (None, _) if known.is_empty() && !young.is_empty() => {
-            Err(all_too_young(&young, declared.minimum_age.unwrap_or_default()))
-        }
-        (None, _) if !pool.lacking().is_empty() => Err(all_lack(declared, &pool)),
-        (None, Some(error)) => Err(error.to_string()),
+        (None, Some(error)) => Err(pool.in_place_of(error, declared).unwrap_or_else(|| error.to_string())),
         (None, None) => Err("there are no tags".to_owned()),
     };
-    Choice { policy: Ok((image, policy)), chosen, unclear, why }
+    Choice { policy: Ok((image, policy)), chosen, unclear, passed_over, why }
 }
 
 /// The best of the tags that are too young, if it would have been selected.
@@ -182,42 +187,21 @@ impl Looking<'_> {
     }
 }
 
-/// The tags that rank higher and lack a platform.
-fn lacking(pool: &Pool<'_>) -> Option<String> {
+/// The tags that rank higher and lack a platform, in half a sentence.
+fn passed_over(pool: &Pool<'_>) -> Option<String> {
     let lacking = pool.lacking();
-    let some =
-        |(tag, missing): (&&str, &&Platforms)| format!("{} does not hold {}", markdown::code(tag), listed(*missing));
+    let some = |(tag, missing): (&&str, &&Platforms)| format!("{tag} does not hold {}", listed(*missing));
     let names: Vec<String> = lacking.iter().rev().take(RUNNERS_UP).map(some).collect();
     let more = match lacking.len().saturating_sub(RUNNERS_UP) {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    (!names.is_empty())
-        .then(|| format!("Passed over for what the policy wants of platforms: {}{more}.", names.join(", ")))
-}
-
-fn all_lack(declared: &DeclaredPolicy, pool: &Pool<'_>) -> String {
-    let lacking = pool.lacking();
-    let example = lacking.iter().next_back();
-    let example = example.map(|(tag, missing)| format!("; {tag} does not hold {}", listed(*missing)));
-    format!(
-        "none of the {} tags that the policy could select holds {}{}; push an index that does, or correct `platforms`",
-        lacking.len(),
-        listed(&declared.platforms),
-        example.unwrap_or_default()
-    )
+    (!names.is_empty()).then(|| format!("passed over for what they hold: {}{more}", names.join(", ")))
 }
 
 fn until(known: &Known<'_>, age: SignedDuration) -> String {
     let until = known.first_seen.and_then(|seen| seen.checked_add(age).ok());
     until.map_or_else(|| "since when it is there is not known".to_owned(), |until| format!("until {}", minute(until)))
-}
-
-fn all_too_young(young: &[Known<'_>], age: SignedDuration) -> String {
-    let of_age = |known: &Known<'_>| Some((known.first_seen?.checked_add(age).ok()?, known.tag.to_owned()));
-    let first = young.iter().filter_map(of_age).min();
-    let first = first.map(|(at, tag)| format!("; {tag} is the first that will be old enough, at {}", minute(at)));
-    format!("every tag is younger than the policy's minimum age{}", first.unwrap_or_default())
 }
 
 /// Which other tags point at the same digest, so that `latest` can be read as the version it stands for.

@@ -1,6 +1,6 @@
 //! The tags that a policy gets to see, and those that are set aside for reasons that stand outside of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::ledger::{Entry, Ledger};
 use crate::manifests::DeclaredPolicy;
 use crate::platform::{Platforms, listed};
-use crate::policy::Known;
+use crate::policy::{Known, PolicyError, Verdict};
 use crate::proposal::minute;
 
 /// What is known of an image's tags, sorted out for one policy.
@@ -81,10 +81,25 @@ impl<'a> Pool<'a> {
         pool
     }
 
-    /// Sets aside what is known to lack a platform that the policy wants, and tells what was deleted.
+    /// Sets aside what is known to lack a platform that the policy wants, and tells what was deleted. Tags that the
+    /// policy drops by itself it gets to see, so that it can say why.
     #[must_use]
     pub fn as_far_as_known(mut self, declared: &DeclaredPolicy, ledger: &'a Ledger) -> Self {
-        self.set_aside(|known| ledger.get(known.tag).and_then(|entry| lacks(declared, ledger, entry)).map(Why::Lacks));
+        if let Ok((_, policy)) = &declared.policy {
+            let all = known(ledger);
+            let selection = policy.select(&all);
+            let dropped = [Verdict::Filtered, Verdict::OutOfRange, Verdict::Invalid];
+            let is_dropped = |verdict: &Verdict| dropped.contains(verdict) || matches!(verdict, Verdict::Excluded(_));
+            let dropped = all.iter().zip(&selection.verdicts).filter(|(_, verdict)| is_dropped(verdict));
+            let dropped: BTreeSet<&str> = dropped.map(|(known, _)| known.tag).collect();
+            self.set_aside(|known| {
+                let entry = ledger.get(known.tag).filter(|_| !dropped.contains(known.tag))?;
+                lacks(declared, ledger, entry).map(Why::Lacks)
+            });
+            let (seen, aside) = self.aside.into_iter().partition(|aside| dropped.contains(aside.known.tag));
+            self.aside = aside;
+            self.considered.extend(Vec::<Aside<'a>>::into_iter(seen).map(|aside| aside.known));
+        }
         let deleted = ledger
             .deleted()
             .map(|(tag, entry, at)| Aside { known: of_entry(tag.as_str(), entry), why: Why::Deleted(at) });
@@ -102,6 +117,34 @@ impl<'a> Pool<'a> {
             }
             None => true,
         });
+    }
+
+    /// What an error of the policy comes from, if it comes from what was set aside.
+    pub fn in_place_of(&self, error: &PolicyError, declared: &DeclaredPolicy) -> Option<String> {
+        let lacking = self.lacking();
+        let young = || self.aside.iter().filter(|aside| matches!(aside.why, Why::TooYoung(_)));
+        if matches!(error, PolicyError::NotANumber { .. }) {
+            return None;
+        }
+        if let Some((tag, missing)) = lacking.iter().next_back() {
+            return Some(format!(
+                "none of the tags that the policy could select ({}) holds {}; {tag} does not hold {}: push an index that \
+                 does, or correct `platforms`",
+                lacking.len(),
+                listed(&declared.platforms),
+                listed(*missing)
+            ));
+        }
+        if !self.considered.is_empty() || young().next().is_none() {
+            return None;
+        }
+        let of_age = |aside: &Aside<'_>| match aside.why {
+            Why::TooYoung(until) => Some((until?, aside.known.tag.to_owned())),
+            _ => None,
+        };
+        let first = young().filter_map(of_age).min();
+        let first = first.map(|(at, tag)| format!("; {tag} is the first that will be old enough, at {}", minute(at)));
+        Some(format!("every tag is younger than the policy's minimum age{}", first.unwrap_or_default()))
     }
 
     /// The tags that are too young.
