@@ -7,7 +7,10 @@ mod journeys {
     mod bad_input;
     mod crashes;
     mod later;
+    mod messages;
+    mod newest;
     mod people;
+    mod platforms;
     mod pull_request;
     mod purity;
     mod registries;
@@ -15,6 +18,7 @@ mod journeys {
     mod senders;
     mod settings;
     mod stories;
+    mod sweeping;
     mod wire;
     mod workers;
     mod world;

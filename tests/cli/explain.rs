@@ -1,6 +1,19 @@
 use insta::{assert_json_snapshot, assert_snapshot};
 
-use crate::environment::{Run, TestEnvironment, story};
+use jiff::Timestamp;
+use tag2pr::flow::ledgers;
+use tag2pr::flow::propose::Holds;
+use tag2pr::keys::Key;
+use tag2pr::ledger::News;
+use tag2pr::plan::Hold;
+use tag2pr::policy::PolicyName;
+use tag2pr::store;
+use tag2pr_connect::Settings;
+use tag2pr_standins::git::Entry;
+use tag2pr_standins::registry::Registry;
+
+use crate::environment::{Run, TestEnvironment, manifests_with, story};
+use crate::passes::with_registry;
 
 fn explain(story_name: &str, part: &str, tags: &str, more: &[&str]) -> Run {
     let environment = TestEnvironment::new();
@@ -107,4 +120,94 @@ fn a_broken_object_stops_no_other() {
     environment.write("tags.txt", "1\n2\n");
     assert_snapshot!(environment.run(&["explain", "--tags", "tags.txt"]));
     assert_json_snapshot!(environment.run(&["explain", "--tags", "tags.txt", "--output", "json"]).json()["problems"]);
+}
+
+/// What deliveries and people would have left in the store: a tag that is held and one that was deleted.
+fn remember(environment: &TestEnvironment, registry: &Registry) {
+    let image = format!("{}/frontend", registry.address()).parse().unwrap();
+    let hold = Hold {
+        proposal: "flux-system.flux-system".to_owned(),
+        policy: PolicyName { namespace: "flux-system".to_owned(), name: "frontend".to_owned() },
+        tag: "main-abc1234-1707300000".parse().unwrap(),
+        digest: None,
+        reason: "pull request 1 was closed without merging".to_owned(),
+        since: "2026-02-07T10:00:00Z".parse::<Timestamp>().unwrap(),
+    };
+    let deleted = News::Deleted {
+        tag: Some("main-0e0e0e0-1707400000".parse().unwrap()),
+        digest: None,
+        at: "2100-01-01T00:00:00Z".parse::<Timestamp>().unwrap(),
+        delivery: "delivery".to_owned(),
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let settings = Settings::read(Some(&environment.path("tag2pr.yaml"))).await.unwrap();
+        let objects = &*settings.objects;
+        let key = Key::holds(&settings.repository_ids()[0]);
+        store::update::<Holds>(objects, &key, "test", |_| Some(Holds { holds: [hold.clone()].into() })).await.unwrap();
+        ledgers::record(objects, &image, &deleted, "test").await.unwrap();
+    });
+}
+
+#[test]
+fn without_tags_the_configured_store_and_repositories_tell() {
+    let (environment, registry) = with_registry();
+    let unknown = environment.run(&["explain", "flux-system/backend"]);
+    assert_eq!(unknown.status, Some(1), "{unknown}");
+    assert!(unknown.stdout.contains("no tag of the image is known yet"), "{unknown}");
+
+    registry.push("frontend", "main-0e0e0e0-1707400000", &format!("sha256:{}", "d".repeat(64)));
+    environment.run(&["propose"]);
+    remember(&environment, &registry);
+    let before = environment.everything("state");
+    let run = environment.run(&["explain", "flux-system/frontend"]);
+    assert_snapshot!(run);
+    let verdicts = |run: Run| -> Vec<String> {
+        let tags = run.json()["policies"][0]["tags"].as_array().unwrap().clone();
+        tags.iter().map(|tag| format!("{} {} {}", tag["tag"], tag["verdict"], tag["reason"])).collect()
+    };
+    let json = environment.run(&["explain", "flux-system/frontend", "--output", "json"]);
+    assert_eq!(json.json()["policies"][0]["selected"], serde_json::Value::Null);
+    assert_snapshot!(verdicts(json).join("\n"), @r#"
+    "main-0e0e0e0-1707400000" "deleted" "was deleted 2100-01-01 00:00 UTC"
+    "main-abc1234-1707300000" "held" "held in flux-system.flux-system: pull request 1 was closed without merging"
+    "main-f9e1f0b-1707200000" "outranked" "outranked by main-abc1234-1707300000: 1707200000 is smaller than 1707300000"
+    "#);
+    assert_eq!(environment.everything("state"), before, "looking changes nothing");
+
+    // The folder of a checkout, with what the store knows.
+    let host = registry.address().to_string();
+    for Entry { path, bytes, .. } in manifests_with("192.168.0.40:5000", &host) {
+        environment.write(&format!("checkout/{path}"), bytes);
+    }
+    let settings = "policies:\n  - { name: flux-system/frontend, minimumAge: 400w }\n";
+    environment.write("checkout/.tag2pr.yaml", settings);
+    let young = environment.run(&["explain", "flux-system/frontend", "--path", "checkout", "--output", "json"]);
+    let error = young.json()["policies"][0]["error"].as_str().unwrap().to_owned();
+    assert!(
+        error.starts_with("every tag is younger than the policy's minimum age; main-abc1234-1707300000"),
+        "{error}"
+    );
+    let young: Vec<String> =
+        verdicts(young).iter().map(|line| line.split(" until ").next().unwrap().to_owned()).collect();
+    assert_snapshot!(young.join("\n"), @r#"
+    "main-0e0e0e0-1707400000" "deleted" "was deleted 2100-01-01 00:00 UTC"
+    "main-abc1234-1707300000" "too-young" "younger than the policy's minimum age
+    "main-f9e1f0b-1707200000" "too-young" "younger than the policy's minimum age
+    "#);
+}
+
+#[test]
+fn the_newest_push_that_is_not_selected_is_told_first() {
+    let tags = "main-f9e1f0b-1707200000\nmain-abc1234-1707300000 2026-02-07T10:00:00Z\nlatest 2026-02-07T11:00:00Z\n";
+    assert_snapshot!(explain("2-home-lab", "manifests", tags, &["flux-system/frontend", "--path", "manifests"]));
+}
+
+#[test]
+fn without_tags_and_configuration_it_says_what_is_missing() {
+    let environment = TestEnvironment::new();
+    assert_snapshot!(environment.run(&["explain"]), @"
+    ----- stderr
+    error: without --tags the configured store is asked: reading the configuration: there is no configuration: give --config, set TAG2PR_CONFIG or TAG2PR_STORE, or write ./tag2pr.yaml
+    ----- exit 1
+    ");
 }

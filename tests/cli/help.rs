@@ -19,7 +19,7 @@ fn wrong_usage_ends_with_2() {
         &["explode"],
         &["decode"],
         &["decode", "x", "--output", "yaml"],
-        &["explain"],
+        &["explain", "--tags"],
         &["update", "."],
         &["update", ".", "--image", "web=ghcr.io/acme/web:1.0"],
         &["replay"],

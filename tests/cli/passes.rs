@@ -17,7 +17,7 @@ fn without_a_configuration_they_say_where_it_is_looked_for() {
 }
 
 /// The home lab with a registry that is there and knows newer tags, although no delivery ever came.
-fn with_registry() -> (TestEnvironment, Registry) {
+pub fn with_registry() -> (TestEnvironment, Registry) {
     let (environment, fleet) = home_lab();
     let registry = Registry::start(Listing::AllAtOnceUnsorted, Access::Open);
     let host = registry.address().to_string();

@@ -5,7 +5,6 @@ use std::process::Command;
 use serde_json::Value;
 use tag2pr::testing::repository::Entry;
 
-use super::stories::{FRONTEND_FILE, PROPOSAL, home_lab};
 use super::world::{BASE, World};
 
 /// What `tag2pr check` finds in the policies of a story as they were found.
@@ -47,71 +46,6 @@ fn check_says_that_the_order_is_by_commit_hash() {
     std::fs::remove_file(&tags).unwrap();
     let help = help_at(&findings, "image-policies.yaml", 10..=15);
     assert!(help.contains("numerical"), "{help}");
-}
-
-#[test]
-#[ignore = "needs Flux's commit message templates"]
-fn the_commit_message_is_as_the_automation_says() {
-    let mut world = home_lab();
-    let automation = "flux/clusters/production/image-automation/image-update-automation.yaml";
-    let template = "    commit:\n      messageTemplate: |\n        Automated update of {{ .AutomationObject }}\n\n        \
-                    {{ range .Changed.Changes -}}\n        - {{ .OldValue }} -> {{ .NewValue }}\n        {{ end }}\n";
-    world.edit(BASE, automation, "    commit:\n", template);
-    world.deliver("stories/2-frontend");
-    world.serve();
-    let message = world.head(PROPOSAL).message;
-    assert!(message.starts_with("Automated update of flux-system/flux-system\n"), "{message}");
-    assert!(
-        message.contains(
-            "- 192.168.0.40:5000/frontend:main-f9e1f0b-1707200000 -> \
-             192.168.0.40:5000/frontend:main-abc1234-1707300000"
-        ),
-        "{message}"
-    );
-    assert!(message.contains("Tag2pr-Policy: flux-system/frontend"), "the trailers stay: {message}");
-    assert!(world.file(PROPOSAL, FRONTEND_FILE).contains("main-abc1234-1707300000"));
-}
-
-#[test]
-#[ignore = "needs the order `newest`"]
-fn of_full_commit_hashes_the_one_pushed_last_is_proposed() {
-    let (first, second) = ("f902768662060ce8f0e560c7f830613a45758a7c", "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567");
-    let worker = "ghcr.io/example/pipeline/ingestion-worker";
-    let mut world = World::of("4-moving-tag");
-    let policy = "policies:\n  - name: apps/ingestion-worker\n    filterTags: { pattern: '^[0-9a-f]{40}$' }\n    \
-                  policy: { newest: {} }\n";
-    world.git.push_by_somebody_else(BASE, &[Entry::file(".tag2pr.yaml", policy)], "By push time");
-    world.build(&format!("{worker}:{first}"));
-    world.propose();
-    assert_eq!(world.forge.pulls(), [], "what is known from a listing alone never wins");
-    for hash in [first, second] {
-        world.wait(60);
-        world.push(&format!("{worker}:{hash}"));
-        world.serve();
-        assert!(world.added("tag2pr/apps.cluster")[0].contains(hash), "{hash}");
-    }
-}
-
-#[test]
-#[ignore = "needs field rules in `.tag2pr.yaml`"]
-fn both_shapes_of_a_device_file_are_found() {
-    let mut world = World::of("5-devices");
-    let rules = "fields:\n  - files: devices/*.json\n    at: ['$.services[*].config.image', \
-                 '$.services[*].imageName']\n    policy: fleet/redis\n";
-    world.git.push_by_somebody_else(BASE, &[Entry::file(".tag2pr.yaml", rules)], "Field rules");
-    world.build("redis:7.4-alpine");
-    world.propose();
-    world.build("redis:7.5-alpine");
-    world.deliver("stories/5-redis");
-    world.serve();
-    assert_eq!(
-        world.added("tag2pr/fleet.fleet"),
-        [
-            r#"{ "serviceName": "redis", "imageName": "redis:7.5-alpine", "config": { "ports": ["6356:6379"] } },"#,
-            r#"{ "serviceName": "cache", "config": { "image": "redis:7.5-alpine" } }"#,
-            r#"image: redis:7.5-alpine # {"$imagepolicy": "fleet:redis"}"#,
-        ]
-    );
 }
 
 #[test]

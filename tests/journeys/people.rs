@@ -267,3 +267,90 @@ fn two_different_policies_of_one_name_decide_nothing() {
     assert!(said.contains("declared differently in flux/clusters/production/"), "{said}");
     assert_eq!(world.git.branches(), [BASE]);
 }
+
+/// Adds an automation of another name for the same branch.
+fn add_automation(world: &World, name: &str) {
+    let path = "flux/clusters/production/image-automation/image-update-automation.yaml";
+    let own = world.file(BASE, path);
+    let other = own.replacen("name: flux-system\n", &format!("name: {name}\n"), 1);
+    assert_ne!(other, own);
+    let branch = format!("push:\n      branch: {PROPOSAL}\n");
+    let with_branch = |text: &str| text.replace("push:\n      branch: main\n", &branch);
+    let files = [
+        Entry::file(path, with_branch(&own)),
+        Entry::file("flux/clusters/production/image-automation/another.yaml", with_branch(&other)),
+    ];
+    assert_ne!(with_branch(&own), own);
+    world.git.push_by_somebody_else(BASE, &files, "Another automation for the same branch");
+}
+
+#[test]
+fn an_automation_that_comes_to_share_a_branch_takes_its_pull_request_over() {
+    let mut world = proposed();
+    add_automation(&world, "aaa");
+    let said = world.propose().join("\n");
+    assert_eq!(world.open().number, 1, "{said}");
+    newer(&mut world);
+    assert_eq!(world.open().title, "Update frontend to main-0000001-1707400000", "{:#?}", world.log);
+    assert_eq!(world.added(PROPOSAL).len(), 1);
+
+    // And back.
+    let path = "flux/clusters/production/image-automation/another.yaml";
+    world.git.push_by_somebody_else(BASE, &[Entry::file(path, "")], "One is enough");
+    world.push(&format!("{FRONTEND}:main-0000002-1707500000"));
+    world.serve();
+    assert_eq!(world.open().title, "Update frontend to main-0000002-1707500000", "{:#?}", world.log);
+    assert_eq!(world.forge.pulls().len(), 1);
+    let records = world.store.contents().keys().filter(|key| key.contains("/proposals/")).count();
+    assert_eq!(records, 1);
+}
+
+#[test]
+fn what_was_closed_stays_closed_when_another_automation_shares_its_branch() {
+    let mut world = proposed();
+    world.forge.close_by_person(1);
+    world.propose();
+    add_automation(&world, "aaa");
+    world.propose();
+    assert_eq!(world.forge.open_pulls(), []);
+}
+
+#[test]
+fn a_proposal_that_is_pointless_by_the_time_its_branch_is_shared_is_closed() {
+    let mut world = proposed();
+    add_automation(&world, "aaa");
+    world.edit(BASE, FRONTEND_FILE, "main-f9e1f0b-1707200000", "main-abc1234-1707300000");
+    world.propose();
+    assert_eq!(world.pull(1).state, State::Closed, "{:#?}", world.log);
+}
+
+#[test]
+fn a_new_marker_in_a_file_that_was_merged_is_no_rollback() {
+    let mut world = proposed();
+    let old = world.file(BASE, FRONTEND_FILE);
+    world.merge(1);
+    world.propose();
+    let merged = world.file(BASE, FRONTEND_FILE);
+    let marked = |text: &str| text.lines().find(|line| line.contains("$imagepolicy")).unwrap().to_owned();
+    let more = format!(
+        "{merged}---\napiVersion: v1\nkind: Pod\nmetadata: {{ name: debug }}\nspec:\n  containers:\n    - name: debug\n      {}\n",
+        marked(&old).trim().trim_start_matches("- ")
+    );
+    world.git.push_by_somebody_else(BASE, &[Entry::file(FRONTEND_FILE, more)], "Debug with the frontend");
+    world.propose();
+    assert_eq!(world.holds(), [], "{:#?}", world.log);
+    assert_eq!(world.open().title, "Update frontend to main-abc1234-1707300000");
+
+    // Whereas this is one, in either place.
+    world.merge(2);
+    world.propose();
+    let text = world.file(BASE, FRONTEND_FILE);
+    world.git.push_by_somebody_else(
+        BASE,
+        &[Entry::file(FRONTEND_FILE, text.replace("main-abc1234-1707300000", "main-f9e1f0b-1707200000"))],
+        "Back",
+    );
+    world.propose();
+    assert_eq!(world.forge.open_pulls(), []);
+    assert_eq!(world.holds().len(), 1);
+}

@@ -164,3 +164,17 @@ fn a_push_that_came_before_its_image_was_followed_is_found() {
     world.propose();
     assert_eq!(world.open().title, "Update frontend to main-abc1234-1707300000");
 }
+
+#[test]
+fn an_image_under_another_name_of_its_registry_is_known_and_keeps_that_name_in_git() {
+    let mut world = home_lab();
+    let repositories = "flux/clusters/production/image-automation/image-repositories.yaml";
+    world.edit(BASE, repositories, FRONTEND, "harbor.lan/frontend");
+    world.edit(BASE, FRONTEND_FILE, FRONTEND, "harbor.lan/frontend");
+    world.propose();
+    world.deliver("stories/2-frontend");
+    world.serve();
+    let added = world.added(PROPOSAL);
+    assert_eq!(added.len(), 1);
+    assert!(added[0].starts_with("image: harbor.lan/frontend:main-abc1234-1707300000 #"), "{added:?}");
+}

@@ -279,7 +279,7 @@ fn devices() -> World {
 }
 
 #[test]
-fn a_push_to_docker_hub_changes_the_compose_file() {
+fn a_push_to_docker_hub_changes_the_compose_file_and_both_shapes_of_a_device_file() {
     let mut world = devices();
     world.deliver("stories/5-redis");
     world.serve();
@@ -291,6 +291,22 @@ fn a_push_to_docker_hub_changes_the_compose_file() {
     -    image: redis:7.4-alpine # {"$imagepolicy": "fleet:redis"}
     +    image: redis:7.5-alpine # {"$imagepolicy": "fleet:redis"}
     "#);
+}
+
+#[test]
+fn a_device_file_keeps_its_shape_and_a_service_without_an_image_gets_none() {
+    let mut world = devices();
+    let device = "\u{feff}{\"services\": [\r\n\t{\"imageName\" :\"redis:7.4-alpine\", \"config\": {}},\r\n\t{\"name\": \"caf\\u00e9 \\ud83d\\ude00 \\/\"},\r\n\t{\"config\": {\"image\": null}}, 1e3 ]}";
+    world.git.push_by_somebody_else(BASE, &[Entry::file("devices/odd.json", device)], "Another device");
+    world.deliver("stories/5-redis");
+    world.serve();
+    let branch = world.open().branch;
+    assert_eq!(world.file(&branch, "devices/odd.json"), device.replace("7.4", "7.5"));
+
+    // Merged, there is nothing left to do.
+    world.merge(1);
+    world.propose();
+    assert_eq!(world.forge.open_pulls(), []);
 }
 
 #[test]

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use tag2pr::flow::propose;
 use tag2pr::image::{Digest, ImageName, Tag};
 use tag2pr::keys::Key;
+use tag2pr::platform::Platforms;
 use tag2pr::seams::{
-    CommitId, Draft, Expected, GitError, GitHost, GitRepository, HostError, NewCommit, Object, Objects, Poke, Pokes,
-    PullRequest, Registry, RegistryError, Snapshot, StoreError, Version, Wanted,
+    CommitId, Draft, Expected, GitError, GitHost, GitRepository, HostError, NewCommit, Object, Objects, Page, Poke,
+    Pokes, PullRequest, Registry, RegistryError, Snapshot, StoreError, Version, Wanted,
 };
 
 use super::world::World;
@@ -97,6 +98,10 @@ fn host_error(reason: String) -> HostError {
     HostError::Unavailable { host: "https://git.example".to_owned(), reason }
 }
 
+fn registry_error(image: &ImageName) -> impl Fn(String) -> RegistryError {
+    |reason| RegistryError::Unavailable { registry: image.registry().to_owned(), reason, wait: None }
+}
+
 #[async_trait]
 impl Objects for Wire<'_> {
     async fn get(&self, key: &Key) -> Result<Option<Object>, StoreError> {
@@ -161,13 +166,19 @@ impl GitHost for Wire<'_> {
 #[async_trait]
 impl Registry for Wire<'_> {
     async fn digest(&self, image: &ImageName, tag: &Tag) -> Result<Option<Digest>, RegistryError> {
-        let broken = |reason| RegistryError::Unavailable { registry: image.registry().to_owned(), reason };
-        self.carry(self.world.registry.digest(image, tag), broken).await
+        self.carry(self.world.registry.digest(image, tag), registry_error(image)).await
+    }
+
+    async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError> {
+        self.carry(self.world.registry.platforms(image, digest), registry_error(image)).await
     }
 
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
-        let broken = |reason| RegistryError::Unavailable { registry: image.registry().to_owned(), reason };
-        self.carry(self.world.registry.tags(image), broken).await
+        self.carry(self.world.registry.tags(image), registry_error(image)).await
+    }
+
+    async fn page(&self, image: &ImageName, from: Option<&str>) -> Result<Page, RegistryError> {
+        self.carry(self.world.registry.page(image, from), registry_error(image)).await
     }
 }
 

@@ -15,7 +15,8 @@ use tag2pr::delivery::read_headers;
 use tag2pr::endpoint::{self, Answer};
 use tag2pr::flow::issuers::Issuers;
 use tag2pr::flow::propose::{self, Holds, Report};
-use tag2pr::flow::{Error, ledgers, receive};
+use tag2pr::flow::sweep::{Pace, What};
+use tag2pr::flow::{Error, ledgers, receive, sweep};
 use tag2pr::image::{Digest, ImageName, ImageRef};
 use tag2pr::keys::Key;
 use tag2pr::plan::Hold;
@@ -44,7 +45,7 @@ sources:
   ghcr: { type: ghcr, secret: env:GHCR_WEBHOOK }
   harbor: { type: harbor, secret: env:HARBOR_WEBHOOK }
 registries:
-  - { host: '192.168.0.40:5000', insecure: true }
+  - { host: '192.168.0.40:5000', insecure: true, aliases: [harbor.lan] }
 repositories:
   - url: https://git.example/acme/fleet.git
 limits: { body: 16KiB }
@@ -65,6 +66,8 @@ pub(crate) struct World {
     pub(crate) secrets: BTreeMap<String, Vec<Secret>>,
     pub(crate) repository: RepositoryId,
     pub(crate) unasked: BTreeSet<String>,
+    aliases: BTreeMap<String, String>,
+    pub(crate) pace: Pace,
     pub(crate) now: Timestamp,
     /// Everything that the functions would have logged.
     pub(crate) log: Vec<String>,
@@ -142,6 +145,8 @@ impl World {
             secrets: SECRETS.into_iter().map(secret).collect(),
             repository: RepositoryId { host: "git.example".into(), path: "acme/fleet".into(), base: BASE.into() },
             unasked: BTreeSet::new(),
+            aliases: BTreeMap::from([("harbor.lan".to_owned(), "192.168.0.40:5000".to_owned())]),
+            pace: Pace { listing: SignedDuration::from_hours(1), requests: 200 },
             now: "2026-03-01T12:00:00Z".parse().unwrap(),
             log: Vec::new(),
             calls: 0,
@@ -192,15 +197,24 @@ impl World {
     pub(crate) fn delivery(&self, reference: &str, at: Timestamp) -> Fixture {
         let digest = self.build(reference);
         let (reference, _) = reference.split_once(" = ").unwrap_or((reference, ""));
+        self.event("push", reference, Some(&digest), at)
+    }
+
+    /// The delivery that tells of the deletion of a tag, whether the registry still has it or not.
+    pub(crate) fn deletion(&self, reference: &str, at: Timestamp) -> Fixture {
+        self.event("delete", reference, None, at)
+    }
+
+    fn event(&self, action: &str, reference: &str, digest: Option<&Digest>, at: Timestamp) -> Fixture {
         let reference: ImageRef = reference.parse().unwrap();
         let image = reference.image().unwrap();
         let body = serde_json::json!({ "events": [{
-            "id": digest_of(&format!("{reference} {digest} {at}")).short(),
+            "id": digest_of(&format!("{action} {reference} {digest:?} {at}")).short(),
             "timestamp": at.to_string(),
-            "action": "push",
+            "action": action,
             "target": {
                 "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                "digest": digest.as_str(),
+                "digest": digest.map(Digest::as_str),
                 "repository": image.repository(),
                 "tag": reference.tag.unwrap().as_str(),
             },
@@ -260,6 +274,7 @@ impl World {
             registry: &self.registry,
             repository: &self.repository,
             unasked: &self.unasked,
+            aliases: &self.aliases,
             writer,
         }
     }
@@ -285,6 +300,32 @@ impl World {
         let poked: BTreeSet<RepositoryId> = self.outbox.take().into_iter().map(|poke| poke.repository).collect();
         assert!(poked.iter().all(|repository| *repository == self.repository), "{poked:?}");
         if poked.is_empty() { Vec::new() } else { self.propose() }
+    }
+
+    // ------------------------------------------------------------------------------------------------ sweeping
+
+    /// The clock strikes: what is due is done. What the sweep found.
+    pub(crate) fn sweep(&mut self) -> sweep::Report {
+        self.try_sweep(What::Due).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub(crate) fn try_sweep(&mut self, what: What) -> Result<sweep::Report, Error> {
+        let writer = self.writer("sweep");
+        let outside = sweep::Outside {
+            objects: &self.store,
+            pokes: &self.outbox,
+            registry: &self.registry,
+            repositories: std::slice::from_ref(&self.repository),
+            unasked: &self.unasked,
+            pace: self.pace,
+            writer: &writer,
+        };
+        let result = pollster::block_on(sweep::sweep(outside, what, self.now));
+        match &result {
+            Ok(report) => self.log.extend(report.sentences()),
+            Err(error) => self.log.push(error.to_string()),
+        }
+        result
     }
 
     // ------------------------------------------------------------------------------------------------ people

@@ -71,7 +71,8 @@ fn main() {
 /// Starts the listener, and waits for its address.
 fn start(folder: &Path) -> (Serving, String) {
     let mut git = Command::new("git");
-    let git = git.args(["init", "--quiet", "--bare", "--initial-branch", "main", "fleet.git"]).current_dir(folder).status();
+    let git =
+        git.args(["init", "--quiet", "--bare", "--initial-branch", "main", "fleet.git"]).current_dir(folder).status();
     assert!(git.is_ok_and(|status| status.success()), "this needs git");
     fs::write(folder.join("secret"), SECRET).unwrap();
     let config = "store: ./state\nlisten: 127.0.0.1:0\nsources:\n  ghcr: { type: ghcr, secret: 'file:secret' }\n\

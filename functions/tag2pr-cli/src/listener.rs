@@ -53,8 +53,8 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 /// How often the inbox is looked into unasked: another process may have put a poke there.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// How often registries are listed.
-const SWEEP: Duration = Duration::from_secs(15 * 60);
+/// How often the sweep looks for what is due.
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// Headers, and then the body, must be complete within this time: slow senders must not hold connections for ever.
 const SLOWEST: Duration = Duration::from_secs(10);
@@ -252,8 +252,12 @@ async fn keep_sweeping(
             () = sleep(SWEEP) => {}
             () = stopped(&mut stopping) => return,
         }
-        let result = deployment.sweep(&writer("sweep"), Timestamp::now()).await;
-        workers.iter().for_each(|worker| worker.notify_one());
+        let result = deployment.sweep(sweep::What::Due, &writer("sweep"), Timestamp::now()).await;
+        if result.as_ref().is_ok_and(|report| !report.poked.is_empty()) {
+            workers.iter().for_each(|worker| worker.notify_one());
+        } else if result.as_ref().is_ok_and(|report| report.sentences().is_empty()) {
+            continue;
+        }
         let _ = tell.send(Happened::Swept(result)).await;
     }
 }

@@ -48,7 +48,9 @@ fn entry(happened: &Happened) -> Value {
             "proposed",
             json!({ "repository": repository.to_string(), "done": [], "error": error.to_string(), "transient": error.is_transient() }),
         ),
-        Happened::Swept(Ok(report)) => event("swept", json!({ "found": report.sentences(), "error": null })),
+        Happened::Swept(Ok(report)) => {
+            event("swept", json!({ "found": report.sentences(), "missed": report.missed(), "error": null }))
+        }
         Happened::Swept(Err(error)) => event("swept", json!({ "found": [], "error": error.to_string() })),
     }
 }

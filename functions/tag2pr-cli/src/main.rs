@@ -79,7 +79,7 @@ fn main() -> ExitCode {
             Command::Serve(args) => commands::serve::run(args, cli.output).await,
             Command::Replay(args) => commands::replay::run(args, cli.output).await,
             Command::Decode(args) => commands::decode::run(args, cli.output),
-            Command::Explain(args) => commands::explain::run(args, cli.output),
+            Command::Explain(args) => commands::explain::run(args, cli.output).await,
             Command::Check(args) => commands::check::run(args, cli.output),
             Command::Update(args) => commands::update::run(args, cli.output),
             Command::Propose(args) => commands::propose::run(args, cli.output).await,

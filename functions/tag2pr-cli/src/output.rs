@@ -105,6 +105,11 @@ pub fn line(text: impl Display) {
     anstream::println!("{text}");
 }
 
+/// A text as it is, for a file or another program: a patch has line ends of its own.
+pub fn raw(text: &str) {
+    anstream::print!("{text}");
+}
+
 /// One line on stderr: progress and notes.
 pub fn note(text: impl Display) {
     anstream::eprintln!("{text}");

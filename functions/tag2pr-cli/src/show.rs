@@ -19,7 +19,7 @@ use textwrap::core::display_width;
 use crate::inbox::{self, writer};
 use crate::markdown;
 use crate::output::{
-    BAD, BOLD, CommandResult, DIM, During, Format, GOOD, PLAIN, TITLE, beside, is_terminal, json, line, patiently,
+    BAD, BOLD, CommandResult, DIM, During, Format, GOOD, PLAIN, TITLE, beside, is_terminal, json, line, patiently, raw,
     styled, visible, width, wrap,
 };
 use crate::readonly::ReadOnly;
@@ -161,20 +161,40 @@ pub fn diff(prepared: &Prepared, proposal: &Proposal) {
     let old: BTreeMap<&str, &[u8]> =
         prepared.manifests.files.iter().map(|file| (file.path.as_str(), file.bytes.as_slice())).collect();
     for file in &proposal.files {
-        let before = String::from_utf8_lossy(old.get(file.path.as_str()).copied().unwrap_or_default());
-        let after = String::from_utf8_lossy(&file.bytes);
-        let diff = TextDiff::from_lines(before.as_ref(), after.as_ref());
-        let (a, b) = (format!("a/{}", file.path), format!("b/{}", file.path));
-        for text in diff.unified_diff().context_radius(1).header(&a, &b).to_string().lines() {
-            let style = match text.as_bytes().first() {
-                _ if text.starts_with("---") || text.starts_with("+++") => BOLD,
-                Some(b'-') => BAD,
-                Some(b'+') => GOOD,
-                Some(b'@') => TITLE,
-                _ => DIM,
-            };
-            changed_line(style, text);
+        for text in
+            unified(&file.path, old.get(file.path.as_str()).copied().unwrap_or_default(), &file.bytes, 1).lines()
+        {
+            changed_line(diff_style(text), text);
         }
+    }
+}
+
+/// What changes in one file, whole lines and without a margin, so that `patch -p1` takes it.
+pub fn file_diff(path: &str, before: &[u8], after: &[u8]) {
+    let diff = unified(path, before, after, 3);
+    if !is_terminal() {
+        raw(&diff);
+        return;
+    }
+    for text in diff.lines() {
+        line(styled(diff_style(text), visible(text.replace('\t', "    "))));
+    }
+}
+
+fn unified(path: &str, before: &[u8], after: &[u8], context: usize) -> String {
+    let (before, after) = (String::from_utf8_lossy(before), String::from_utf8_lossy(after));
+    let (a, b) = (format!("a/{path}"), format!("b/{path}"));
+    let diff = TextDiff::from_lines(before.as_ref(), after.as_ref());
+    diff.unified_diff().context_radius(context).header(&a, &b).to_string()
+}
+
+fn diff_style(text: &str) -> Style {
+    match text.as_bytes().first() {
+        _ if text.starts_with("---") || text.starts_with("+++") => BOLD,
+        Some(b'-') => BAD,
+        Some(b'+') => GOOD,
+        Some(b'@') => TITLE,
+        _ => DIM,
     }
 }
 

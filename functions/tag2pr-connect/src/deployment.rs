@@ -1,18 +1,19 @@
 //! What makes proposals: the store, the registries, and each repository with its forge.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::fs;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tag2pr::config;
+use tag2pr::config::{self, Way};
 use tag2pr::flow::Error;
 use tag2pr::flow::propose::{self, Outside, Report};
-use tag2pr::flow::sweep;
+use tag2pr::flow::{lease, sweep};
 use tag2pr::repository_url::{RepositoryUrl, Scheme};
-use tag2pr::seams::{GitError, GitHost, GitRepository, Objects, Pokes, Registry, RepositoryId};
+use tag2pr::seams::{GitError, GitHost, GitRepository, Objects, Pokes, Registry, RepositoryId, Tokens};
 use tag2pr::secret::Secret;
-use tag2pr_hosts::{Kind, Means};
+use tag2pr_hosts::{Address, GithubApp, Kind, Means};
 use tag2pr_oci::{Client, Credentials, Others, RegistrySettings};
 
 use crate::receiver::pokes;
@@ -24,7 +25,9 @@ pub struct Deployment {
     pokes: Arc<dyn Pokes>,
     registry: Arc<dyn Registry>,
     unasked: BTreeSet<String>,
+    aliases: BTreeMap<String, String>,
     repositories: Vec<Repository>,
+    pace: sweep::Pace,
 }
 
 /// One manifests repository, connected.
@@ -71,7 +74,9 @@ impl Deployment {
             pokes: pokes(settings)?,
             registry: Arc::new(client),
             unasked: unasked.collect(),
+            aliases: settings.config.aliases(),
             repositories,
+            pace: pace(settings.config.sweep),
         })
     }
 
@@ -85,11 +90,11 @@ impl Deployment {
         &*self.objects
     }
 
-    /// Serves a poke: looks at one repository and does what is to be done.
+    /// Serves a poke: looks at one repository and does what is to be done, unless another worker is at it.
     ///
     /// # Errors
     ///
-    /// Those of [`propose::propose`], or that no repository of that name is configured.
+    /// Those of [`propose::propose`], that another worker is at it, or that no repository of that name is configured.
     pub async fn propose(&self, id: &RepositoryId, writer: &str, now: Timestamp) -> Result<Report, Error> {
         let repository = self.repositories.iter().find(|repository| repository.id == *id).ok_or_else(|| {
             Error::Git(GitError::Refused {
@@ -98,7 +103,23 @@ impl Deployment {
             })
         })?;
         let host = repository.host(writer);
-        propose::propose(self.outside(repository, &*host, writer), now).await
+        let proposing = propose::propose(self.outside(repository, &*host, writer), now);
+        let work = async {
+            tokio::select! {
+                result = proposing => result,
+                never = self.keep(id, writer) => match never {},
+            }
+        };
+        lease::under(&*self.objects, id, writer, now, work).await
+    }
+
+    /// Takes a lease again and again, long before it runs out.
+    async fn keep(&self, id: &RepositoryId, writer: &str) -> Infallible {
+        loop {
+            tokio::time::sleep(lease::LENGTH.unsigned_abs() / 3).await;
+            // One that cannot be taken again is not needed: others may begin, and do no harm.
+            let _ = lease::take(&*self.objects, id, writer, Timestamp::now()).await;
+        }
     }
 
     /// The world as the journey `propose` sees it.
@@ -110,16 +131,17 @@ impl Deployment {
             registry: &*self.registry,
             repository: &repository.id,
             unasked: &self.unasked,
+            aliases: &self.aliases,
             writer,
         }
     }
 
-    /// Lists what registries have, records what was missed, pokes every repository.
+    /// Lists what registries have, records what was missed, pokes the repositories that it concerns.
     ///
     /// # Errors
     ///
     /// Those of [`sweep::sweep`].
-    pub async fn sweep(&self, writer: &str, now: Timestamp) -> Result<sweep::Report, Error> {
+    pub async fn sweep(&self, what: sweep::What, writer: &str, now: Timestamp) -> Result<sweep::Report, Error> {
         let repositories: Vec<RepositoryId> = self.repositories.iter().map(|one| one.id.clone()).collect();
         let outside = sweep::Outside {
             objects: &*self.objects,
@@ -127,9 +149,10 @@ impl Deployment {
             registry: &*self.registry,
             repositories: &repositories,
             unasked: &self.unasked,
+            pace: self.pace,
             writer,
         };
-        sweep::sweep(outside, now).await
+        sweep::sweep(outside, what, now).await
     }
 }
 
@@ -144,6 +167,10 @@ impl Repository {
     pub fn git(&self) -> &dyn GitRepository {
         &*self.git
     }
+}
+
+fn pace(sweep: config::Sweep) -> sweep::Pace {
+    sweep::Pace { listing: sweep.listing.0, requests: usize::try_from(sweep.requests).unwrap_or(usize::MAX) }
 }
 
 fn registry(one: &config::Registry, settings: &Settings) -> Result<RegistrySettings, ConnectError> {
@@ -197,20 +224,42 @@ fn repository(index: usize, one: &config::Repository, settings: &Settings) -> Re
     }
     .map_err(|error| unusable(error.to_string()))?;
     let credentials = one.credentials.as_ref();
-    let token = credentials.map(|credentials| read_secret(&credentials.token, &settings.base)).transpose()?;
+    let api = one.api.as_ref().map(|api| api.parse().map_err(|error| unusable(format!("`api` is no URL: {error}"))));
+    let api: Option<url::Url> = api.transpose()?;
+    let client = client(one, settings).map_err(unusable)?;
+    let at = Address { api: api.as_ref(), plain_http: url.scheme == Scheme::Http };
+    let ways =
+        credentials.map(|credentials| credentials.ways().map_err(|error| unusable(format!("`credentials`: {error}"))));
+    let (token, tokens): (Option<Secret>, Option<Arc<dyn Tokens>>) = match ways.transpose()? {
+        None => (None, None),
+        Some(Way::Token(token)) => {
+            let token = read_secret(token, &settings.base)?;
+            (Some(token.clone()), Some(Arc::new(token)))
+        }
+        Some(Way::App { .. }) if kind != Kind::Github => {
+            return Err(unusable(format!("`credentials.app` is for GitHub, and this is {kind}: give a `token`")));
+        }
+        Some(Way::App { app, key, installation }) => {
+            let key = read_secret(key, &settings.base)?;
+            let app = GithubApp::new(client.clone(), &id, &app.to_string(), &key, installation, &at);
+            (None, Some(Arc::new(app.map_err(|error| unusable(error.to_string()))?)))
+        }
+    };
     let git: Arc<dyn GitRepository> = Arc::new(
         tag2pr_git::Repository::open(tag2pr_git::Settings {
-            credentials: token.as_ref().map(|token| git_credentials(credentials, kind, token)),
+            credentials: tokens.as_ref().map(|tokens| git_credentials(credentials, kind, tokens)),
             ca: one.ca.as_ref().map(|path| settings.base.join(path)),
             ..tag2pr_git::Settings::new(url.to_string(), settings.cache.join("git"))
         })
         .map_err(|error| unusable(error.to_string()))?,
     );
-    let api = one.api.as_ref().map(|api| api.parse().map_err(|error| unusable(format!("`api` is no URL: {error}"))));
     let means = Means {
-        client: client(one, settings).map_err(unusable)?,
+        client,
         token,
-        api: api.transpose()?,
+        tokens,
+        user: credentials.and_then(|credentials| credentials.user.clone()),
+        api,
+        plain_http: url.scheme == Scheme::Http,
         objects: Arc::clone(&settings.objects),
         git: Arc::clone(&git),
         writer: "connect".to_owned(),
@@ -220,12 +269,14 @@ fn repository(index: usize, one: &config::Repository, settings: &Settings) -> Re
     Ok(Repository { id, git, kind, means })
 }
 
-fn git_credentials(credentials: Option<&config::Credentials>, kind: Kind, token: &Secret) -> tag2pr_git::Credentials {
-    let user = credentials.and_then(|credentials| credentials.user.clone()).unwrap_or_else(|| match kind {
-        Kind::Github => "x-access-token".to_owned(),
-        Kind::Local => "git".to_owned(),
-    });
-    tag2pr_git::Credentials { user, token: token.clone() }
+fn git_credentials(
+    credentials: Option<&config::Credentials>,
+    kind: Kind,
+    tokens: &Arc<dyn Tokens>,
+) -> tag2pr_git::Credentials {
+    let user =
+        credentials.and_then(|credentials| credentials.user.clone()).unwrap_or_else(|| kind.git_user().to_owned());
+    tag2pr_git::Credentials { user, token: Arc::clone(tokens) }
 }
 
 /// The connections to a repository's forge: no redirects, and its own certificate authority if it has one.

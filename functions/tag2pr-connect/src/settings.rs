@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tag2pr::config::{Config, SecretRef};
+use tag2pr::config::{Config, Repository, SecretRef};
 use tag2pr::keys::Key;
-use tag2pr::seams::Objects;
+use tag2pr::repository_url::{RepositoryUrl, Scheme};
+use tag2pr::seams::{Objects, RepositoryId};
 use tag2pr::secret::Secret;
 
 use crate::ConnectError;
@@ -62,6 +63,18 @@ impl Settings {
         };
         let cache = variable("TAG2PR_CACHE").map_or_else(|| env::temp_dir().join("tag2pr"), PathBuf::from);
         Ok(Self { config, file, base, objects, queue: variable("TAG2PR_QUEUE_URL"), cache })
+    }
+
+    /// What the repositories are called in the store; one whose address cannot be used is left out.
+    pub fn repository_ids(&self) -> Vec<RepositoryId> {
+        let id = |one: &Repository| {
+            let mut url = RepositoryUrl::parse(&one.url).ok()?;
+            if url.scheme == Scheme::Local {
+                url.path = fs::canonicalize(self.base.join(&url.path)).ok()?.display().to_string();
+            }
+            Some(url.identify(&one.branch))
+        };
+        self.config.repositories.iter().filter_map(id).collect()
     }
 
     /// Reads the secrets of every source.

@@ -23,8 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use git2::Oid;
 use tag2pr::repository_url::{RepositoryUrl, Scheme, UrlError};
-use tag2pr::seams::{CommitId, File, GitError, GitRepository, NewCommit, Snapshot, Wanted};
-use tag2pr::secret::Secret;
+use tag2pr::seams::{CommitId, File, GitError, GitRepository, LeftOut, NewCommit, Snapshot, Tokens, Wanted, Why};
 use tokio::sync::{Mutex, mpsc};
 
 /// Who we are to the Git server: HTTP basic authentication, sent to the URL's own origin and nowhere else.
@@ -32,8 +31,8 @@ use tokio::sync::{Mutex, mpsc};
 pub struct Credentials {
     /// What the forge wants beside a token: `x-access-token` for GitHub, `oauth2` for GitLab, any for Gitea.
     pub user: String,
-    /// The token.
-    pub token: Secret,
+    /// The token, asked for before each request.
+    pub token: Arc<dyn Tokens>,
 }
 
 /// Which repository, and how it may be used.
@@ -130,9 +129,17 @@ impl From<git2::Error> for Failure {
     }
 }
 
-/// Takes the files of a snapshot while it is read, several at once; none at all: forget those before, it begins anew.
+/// An entry of a commit.
+enum Found {
+    File(File),
+    /// It is wanted or not, and larger than so many bytes.
+    TooLarge(File, usize),
+    LeftOut(LeftOut),
+}
+
+/// Takes the entries of a snapshot while it is read, several at once; none at all: forget those before, it begins anew.
 /// `false`: nobody listens any more.
-type Sink<'a> = &'a mut dyn FnMut(Vec<File>) -> bool;
+type Sink<'a> = &'a mut dyn FnMut(Vec<Found>) -> bool;
 
 /// One repository. It is used by one call at a time; the others wait.
 #[derive(Clone)]
@@ -212,7 +219,7 @@ impl GitRepository for Repository {
     async fn snapshot(&self, branch: &str, wanted: Wanted<'_>) -> Result<Snapshot, GitError> {
         let name = self.reference(branch)?;
         // `wanted` is borrowed and can't leave this task, so the files come to it, a few at a time.
-        let (sender, mut receiver) = mpsc::channel::<Vec<File>>(4);
+        let (sender, mut receiver) = mpsc::channel::<Vec<Found>>(4);
         let reading = self.run(move |backend| {
             let sink: Sink = &mut |files| sender.blocking_send(files).is_ok();
             match backend {
@@ -221,19 +228,30 @@ impl GitRepository for Repository {
             }
         });
         let sorting = async {
-            let mut kept = Vec::new();
-            while let Some(files) = receiver.recv().await {
-                if files.is_empty() {
+            let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+            while let Some(found) = receiver.recv().await {
+                if found.is_empty() {
                     kept.clear();
+                    left_out.clear();
                 }
-                kept.extend(files.into_iter().filter(|file| wanted(&file.path, &file.bytes)));
+                for found in found {
+                    match found {
+                        Found::File(file) if wanted(&file.path, &file.bytes) => kept.push(file),
+                        Found::TooLarge(File { path, bytes }, limit) if wanted(&path, &bytes) => {
+                            left_out.push(LeftOut { path, why: Why::LargerThan(limit) });
+                        }
+                        Found::LeftOut(one) => left_out.push(one),
+                        Found::File(_) | Found::TooLarge(..) => {}
+                    }
+                }
             }
-            kept
+            (kept, left_out)
         };
-        let (commit, mut files) = tokio::join!(reading, sorting);
+        let (commit, (mut files, mut left_out)) = tokio::join!(reading, sorting);
         let commit = commit?.ok_or_else(|| GitError::MissingBranch { branch: branch.into(), url: self.url.clone() })?;
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Snapshot { commit: CommitId(commit.to_string()), files })
+        left_out.sort();
+        Ok(Snapshot { commit: CommitId(commit.to_string()), files, left_out })
     }
 
     async fn commit(&self, commit: &NewCommit) -> Result<CommitId, GitError> {

@@ -2,22 +2,34 @@
 
 use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, ObjectType, Oid, Repository, Signature, Time, Tree};
-use tag2pr::seams::{File, GitError, NewCommit};
+use tag2pr::repository_settings;
+use tag2pr::seams::{File, GitError, LeftOut, NewCommit, Why};
 
-use crate::{Failure, Sink};
+use crate::{Failure, Found, Sink};
 
 /// So many bytes, or one file more, are handed over at once.
 const BATCH: usize = 256 << 10;
 
+/// Files that are larger than the limit by this factor are not even looked at.
+const NOT_LOOKED_AT: usize = 64;
+
 /// The type bits of a tree entry's mode; <https://git-scm.com/docs/git-fast-import#_filemodify> lists the modes.
 const TYPE: i32 = 0o170000;
 const REGULAR: i32 = 0o100000;
+const LINK: i32 = 0o120000;
 
-/// Hands over the files of a commit, in any order. Links, submodules, files that are larger than the limit and paths
-/// that are not UTF-8 are left out.
+/// Hands over the files of a commit: the one that says more about what is wanted first, the others in any order.
+/// Submodules and paths that are not UTF-8 are left out.
 pub(crate) fn files(git: &Repository, commit: Oid, largest: usize, sink: Sink<'_>) -> Result<(), git2::Error> {
     let mut walk = Walk { git, odb: git.odb()?, largest, sink, batch: Vec::new(), size: 0 };
-    if walk.tree(&git.find_commit(commit)?.tree()?, "")? {
+    let root = git.find_commit(commit)?.tree()?;
+    let settings = root.get_name(repository_settings::FILE).filter(|entry| entry.filemode() & TYPE == REGULAR);
+    if let Some(settings) = settings
+        && !walk.file(repository_settings::FILE.to_owned(), settings.id())?
+    {
+        return Ok(());
+    }
+    if walk.tree(&root, "")? {
         walk.hand_over();
     }
     Ok(())
@@ -28,7 +40,7 @@ struct Walk<'a> {
     odb: git2::Odb<'a>,
     largest: usize,
     sink: Sink<'a>,
-    batch: Vec<File>,
+    batch: Vec<Found>,
     size: usize,
 }
 
@@ -40,7 +52,9 @@ impl Walk<'_> {
             let path = format!("{prefix}{name}");
             let goes_on = match entry.kind() {
                 Some(ObjectType::Tree) => self.tree(&self.git.find_tree(entry.id())?, &format!("{path}/"))?,
+                Some(ObjectType::Blob) if path == repository_settings::FILE => true,
                 Some(ObjectType::Blob) if entry.filemode() & TYPE == REGULAR => self.file(path, entry.id())?,
+                Some(ObjectType::Blob) if entry.filemode() & TYPE == LINK => self.link(path, entry.id())?,
                 _ => true,
             };
             if !goes_on {
@@ -51,13 +65,24 @@ impl Walk<'_> {
     }
 
     fn file(&mut self, path: String, id: Oid) -> Result<bool, git2::Error> {
-        if self.odb.read_header(id)?.0 > self.largest {
-            return Ok(true);
+        let size = self.odb.read_header(id)?.0;
+        if size > self.largest.saturating_mul(NOT_LOOKED_AT) {
+            return Ok(self.found(0, Found::LeftOut(LeftOut { path, why: Why::LargerThan(self.largest) })));
         }
         let bytes = self.odb.read(id)?.data().to_vec();
-        self.size += bytes.len();
-        self.batch.push(File { path, bytes });
-        Ok(self.size < BATCH || self.hand_over())
+        let file = File { path, bytes };
+        Ok(self.found(size, if size > self.largest { Found::TooLarge(file, self.largest) } else { Found::File(file) }))
+    }
+
+    fn link(&mut self, path: String, id: Oid) -> Result<bool, git2::Error> {
+        let target = String::from_utf8_lossy(self.odb.read(id)?.data()).into_owned();
+        Ok(self.found(target.len(), Found::LeftOut(LeftOut { path, why: Why::Link(target) })))
+    }
+
+    fn found(&mut self, size: usize, found: Found) -> bool {
+        self.size += size;
+        self.batch.push(found);
+        self.size < BATCH || self.hand_over()
     }
 
     fn hand_over(&mut self) -> bool {

@@ -11,9 +11,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
+use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url, redirect};
-use tag2pr::seams::GitError;
+use tag2pr::seams::{GitError, HostError};
 use tokio::runtime::Handle;
 
 use crate::{Credentials, OpenError, Settings};
@@ -50,7 +51,14 @@ impl Http {
 
     fn send(&self, request: RequestBuilder) -> Result<Response, GitError> {
         let request = match &self.credentials {
-            Some(credentials) => request.basic_auth(&credentials.user, Some(credentials.token.expose())),
+            Some(credentials) => {
+                let token = Handle::current().block_on(credentials.token.token(Timestamp::now()));
+                let token = token.map_err(|error| match error {
+                    HostError::Refused { host, reason } => GitError::Refused { url: host, reason },
+                    HostError::Unavailable { host, reason } => GitError::Unavailable { url: host, reason },
+                })?;
+                request.basic_auth(&credentials.user, Some(token.expose()))
+            }
             None => request,
         };
         Handle::current().block_on(request.send()).map_err(|error| self.failed(&error))

@@ -1,25 +1,28 @@
 //! Pull requests on GitHub: <https://docs.github.com/en/rest/pulls/pulls>.
 
+mod app;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tag2pr::seams::{CommitId, Draft, GitHost, HostError, PullRequest, RepositoryId, State};
-use tag2pr::secret::Secret;
+use tag2pr::seams::{Asks, CommitId, Draft, GitHost, HostError, PullRequest, RepositoryId, State, Tokens};
 use url::Url;
 
-use crate::InvalidHost;
+use crate::about::About;
+use crate::address::{self, Address};
+use crate::asked::Asked;
 use crate::rest::{Answer, Rest, quote};
+use crate::{InvalidHost, Kind, USER};
+pub use app::GithubApp;
 
 /// The oldest version that all supported GitHub Enterprise Servers know.
 const API_VERSION: &str = "2022-11-28";
-
-/// Ten thousand pull requests from one branch. More is no repository but a loop of pages.
-const MOST_PAGES: usize = 100;
 
 /// One repository on github.com, on GitHub Enterprise Cloud or on an Enterprise Server.
 pub struct Github {
@@ -38,30 +41,20 @@ impl Github {
     pub fn new(
         client: Client,
         repository: &RepositoryId,
-        token: &Secret,
-        api: Option<&Url>,
+        tokens: Arc<dyn Tokens>,
+        at: &Address<'_>,
     ) -> Result<Self, InvalidHost> {
-        let path = repository.path.trim_matches('/');
-        let (owner, name) = match path.strip_suffix(".git").unwrap_or(path).split_once('/') {
-            Some((owner, name)) if [owner, name].into_iter().all(is_name) => (owner.to_owned(), name.to_owned()),
-            _ => {
-                return Err(InvalidHost::Path { host: repository.host.clone(), path: repository.path.clone() });
-            }
-        };
-        let api = match api {
+        let (owner, name) = owner_and_name(repository)?;
+        let api = match at.api {
             Some(api) => api.clone(),
-            None => api_of(&repository.host)?,
+            None => api_of(&repository.host, at)?,
         };
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
-            .map_err(|_| InvalidHost::Token { host: repository.host.clone() })?;
-        bearer.set_sensitive(true);
         let headers = HeaderMap::from_iter([
             (ACCEPT, HeaderValue::from_static("application/vnd.github+json")),
-            (AUTHORIZATION, bearer),
-            (USER_AGENT, HeaderValue::from_static(concat!("tag2pr/", env!("CARGO_PKG_VERSION")))),
+            (USER_AGENT, USER),
             (HeaderName::from_static("x-github-api-version"), HeaderValue::from_static(API_VERSION)),
         ]);
-        Ok(Self { rest: Rest::new(client, api, headers), owner, name })
+        Ok(Self { rest: Rest::new(client, api, headers).with_tokens(tokens), owner, name })
     }
 
     /// Waits no longer than this for one request; half a minute by default.
@@ -76,36 +69,33 @@ impl Github {
     }
 
     /// Sends one request and reads its answer; what GitHub refuses is put in words by `about`.
-    async fn ask<T: DeserializeOwned>(
+    async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
         url: Url,
         body: Option<Value>,
         about: &About<'_>,
-    ) -> Result<(T, Answer), HostError> {
-        let answer = self.rest.send(method, url, body.as_ref()).await?;
-        if !answer.status.is_success() {
-            return Err(self.rest.refused(self.reason(&answer, about)));
-        }
-        match serde_json::from_slice(&answer.body) {
-            Ok(value) => Ok((value, answer)),
-            // A success that is no JSON comes from something between GitHub and us.
-            Err(error) => Err(self.rest.unavailable(format!("its answer cannot be read: {error}"))),
-        }
+    ) -> Result<T, HostError> {
+        let (value, _) = self.rest.ask(method, url, body, &|answer| self.reason(answer, about)).await?;
+        Ok(value)
     }
 
     /// All pages of a list.
-    async fn list<T: DeserializeOwned>(&self, mut url: Url, about: &About<'_>) -> Result<Vec<T>, HostError> {
-        let mut all = Vec::new();
-        for _ in 0..MOST_PAGES {
-            let (page, answer) = self.ask::<Vec<T>>(Method::GET, url, None, about).await?;
-            all.extend(page);
-            match self.rest.next_page(&answer.headers)? {
-                Some(next) => url = next,
-                None => return Ok(all),
-            }
+    async fn list<T: DeserializeOwned>(&self, url: Url, about: &About<'_>) -> Result<Vec<T>, HostError> {
+        self.rest.list(url, &|answer| self.reason(answer, about)).await
+    }
+
+    /// Only GraphQL knows it: <https://docs.github.com/en/graphql/reference/mutations#enablepullrequestautomerge>.
+    async fn auto_merge(&self, number: &str, about: &About<'_>) -> Result<(), HostError> {
+        let pull: Value = self.call(Method::GET, self.url(&["pulls", number]), None, about).await?;
+        let query = "mutation($pull: ID!) { enablePullRequestAutoMerge(input: { pullRequestId: $pull }) { \
+                     clientMutationId } }";
+        let body = json!({ "query": query, "variables": { "pull": pull["node_id"] } });
+        let answer: Value = self.call(Method::POST, self.rest.beside("graphql")?, Some(body), about).await?;
+        match answer["errors"][0]["message"].as_str() {
+            Some(said) => Err(self.rest.refused(quote(said))),
+            None => Ok(()),
         }
-        Err(self.rest.refused(format!("a list has more than {MOST_PAGES} pages")))
     }
 
     /// GitHub's own words, and what to do.
@@ -144,13 +134,6 @@ impl Github {
             _ => format!("{said} ({})", answer.status),
         }
     }
-}
-
-/// What a request was about, to say more than GitHub does when it refuses.
-enum About<'a> {
-    Repository,
-    Draft(&'a Draft),
-    Number(u64),
 }
 
 /// A pull request, as far as it matters.
@@ -227,24 +210,24 @@ impl GitHost for Github {
             .append_pair("per_page", "100");
         let pulls: Vec<Pull> = self.list(url, &About::Repository).await?;
         // The filter knows owners, not repositories: a fork in the same organisation passes it.
-        let mut ours: Vec<_> = pulls.into_iter().filter(|pull| pull.is_from(branch, base)).collect();
-        // One that is opened while pages are read moves another to the next page, where it is seen again.
-        ours.sort_by_key(|pull| std::cmp::Reverse(pull.number));
-        ours.dedup_by_key(|pull| pull.number);
-        Ok(ours.into_iter().map(PullRequest::from).collect())
+        let ours = pulls.into_iter().filter(|pull| pull.is_from(branch, base));
+        Ok(crate::newest_first(ours.map(PullRequest::from).collect()))
     }
 
     async fn open(&self, draft: &Draft) -> Result<PullRequest, HostError> {
-        let body = json!({ "title": draft.title, "body": draft.body, "head": draft.branch, "base": draft.base });
+        let mut body = json!({ "title": draft.title, "body": draft.body, "head": draft.branch, "base": draft.base });
+        if draft.is_draft {
+            body["draft"] = json!(true);
+        }
         let about = About::Draft(draft);
-        let (pull, _) = self.ask::<Pull>(Method::POST, self.url(&["pulls"]), Some(body), &about).await?;
+        let pull = self.call::<Pull>(Method::POST, self.url(&["pulls"]), Some(body), &about).await?;
         Ok(pull.into())
     }
 
     async fn update(&self, number: u64, draft: &Draft) -> Result<PullRequest, HostError> {
         let url = self.url(&["pulls", &number.to_string()]);
         let body = json!({ "title": draft.title, "body": draft.body });
-        let (pull, _) = self.ask::<Pull>(Method::PATCH, url, Some(body), &About::Number(number)).await?;
+        let pull = self.call::<Pull>(Method::PATCH, url, Some(body), &About::Number(number)).await?;
         Ok(pull.into())
     }
 
@@ -257,30 +240,56 @@ impl GitHost for Github {
         all.query_pairs_mut().append_pair("per_page", "100");
         let said: Vec<Comment> = self.list(all, &about).await?;
         if !said.iter().any(|said| said.body.as_deref() == Some(comment)) {
-            self.ask::<Comment>(Method::POST, comments, Some(json!({ "body": comment })), &about).await?;
+            self.call::<Comment>(Method::POST, comments, Some(json!({ "body": comment })), &about).await?;
         }
         let state = json!({ "state": "closed" });
-        self.ask::<Pull>(Method::PATCH, self.url(&["pulls", &number]), Some(state), &about).await?;
+        self.call::<Pull>(Method::PATCH, self.url(&["pulls", &number]), Some(state), &about).await?;
         Ok(())
     }
-}
 
-fn api_of(host: &str) -> Result<Url, InvalidHost> {
-    let invalid = || InvalidHost::Name(host.to_owned());
-    // A `host` with more in it than a name and a port must not lead elsewhere.
-    if host.is_empty() || !host.chars().all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c)) {
-        return Err(invalid());
+    async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError> {
+        let mut asked = Asked::default();
+        let about = About::Number(number);
+        let number = number.to_string();
+        if !asks.labels.is_empty() {
+            let (url, body) = (self.url(&["issues", &number, "labels"]), json!({ "labels": asks.labels }));
+            asked.tried("labels", self.call::<Value>(Method::POST, url, Some(body), &about).await);
+        }
+        if !asks.reviewers.is_empty() {
+            let (teams, people): (Vec<_>, Vec<_>) = asks.reviewers.iter().partition(|name| name.contains('/'));
+            // Teams are those of the organisation that owns the repository.
+            let teams: Vec<_> = teams.iter().filter_map(|team| team.split('/').next_back()).collect();
+            let url = self.url(&["pulls", &number, "requested_reviewers"]);
+            let body = json!({ "reviewers": people, "team_reviewers": teams });
+            asked.tried("reviewers", self.call::<Value>(Method::POST, url, Some(body), &about).await);
+        }
+        if !asks.assignees.is_empty() {
+            let (url, body) = (self.url(&["issues", &number, "assignees"]), json!({ "assignees": asks.assignees }));
+            asked.tried("assignees", self.call::<Value>(Method::POST, url, Some(body), &about).await);
+        }
+        if asks.auto_merge {
+            asked.tried("auto-merge", self.auto_merge(&number, &about).await);
+        }
+        Ok(asked.remarks())
     }
-    let api = match host {
-        "github.com" | "www.github.com" | "ssh.github.com" => "https://api.github.com".to_owned(),
-        host if host.ends_with(".ghe.com") => format!("https://api.{host}"),
-        host => format!("https://{host}/api/v3"),
-    };
-    Url::parse(&api).map_err(|_| invalid())
 }
 
-fn is_name(text: &str) -> bool {
-    !matches!(text, "" | "." | "..") && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+fn owner_and_name(repository: &RepositoryId) -> Result<(String, String), InvalidHost> {
+    let path = repository.path.trim_matches('/');
+    match path.strip_suffix(".git").unwrap_or(path).split_once('/') {
+        Some((owner, name)) if [owner, name].into_iter().all(address::is_name) => {
+            Ok((owner.to_owned(), name.to_owned()))
+        }
+        _ => Err(address::no_repository(repository, Kind::Github)),
+    }
+}
+
+fn api_of(host: &str, at: &Address<'_>) -> Result<Url, InvalidHost> {
+    match host {
+        "github.com" | "www.github.com" | "ssh.github.com" => at.at("api.github.com", ""),
+        host if host.ends_with(".ghe.com") => at.at(&format!("api.{host}"), ""),
+        host => at.at(host, "api/v3"),
+    }
 }
 
 /// `message` and the `errors` of an answer that refuses:
@@ -311,7 +320,7 @@ mod tests {
 
     #[test]
     fn the_api_is_where_github_keeps_it() {
-        let api = |host: &str| api_of(host).map(|url| url.to_string());
+        let api = |host: &str| api_of(host, &Address::default()).map(|url| url.to_string());
         assert_eq!(api("github.com").unwrap(), "https://api.github.com/");
         assert_eq!(api("octocorp.ghe.com").unwrap(), "https://api.octocorp.ghe.com/");
         assert_eq!(api("github.acme.example:8443").unwrap(), "https://github.acme.example:8443/api/v3");

@@ -6,9 +6,12 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tag2pr::keys::Key;
 use tag2pr::seams::{
-    CommitId, Draft, GitError, GitHost, GitRepository, HostError, Objects, PullRequest, RepositoryId, State, StoreError,
+    Asks, CommitId, Draft, GitError, GitHost, GitRepository, HostError, Objects, PullRequest, RepositoryId, State,
+    StoreError,
 };
 use tag2pr::store::{self, Stored};
+
+use crate::asked::Asked;
 
 /// How often another number is tried when somebody else takes the one that is next.
 const ATTEMPTS: u32 = 10;
@@ -33,6 +36,14 @@ struct Record {
     title: String,
     body: String,
     comments: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_draft: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reviewers: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    assignees: Vec<String>,
 }
 
 impl Stored for Record {
@@ -87,6 +98,16 @@ impl Local {
     /// When there is no such pull request, or the store fails.
     pub async fn comments(&self, number: u64) -> Result<Vec<String>, HostError> {
         Ok(self.read(number).await?.comments)
+    }
+
+    /// Whether it is a draft, and what was asked for beside title and body.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such pull request, or the store fails.
+    pub async fn asked(&self, number: u64) -> Result<(bool, Asks), HostError> {
+        let Record { is_draft, labels, reviewers, assignees, .. } = self.read(number).await?;
+        Ok((is_draft, Asks { labels, reviewers, assignees, auto_merge: false }))
     }
 
     /// All pull requests of this repository, newest first.
@@ -197,7 +218,7 @@ impl GitHost for Local {
     }
 
     async fn open(&self, draft: &Draft) -> Result<PullRequest, HostError> {
-        let Draft { branch, base, title, body } = draft;
+        let Draft { branch, base, title, body, is_draft } = draft;
         let head = self.head(branch).await?;
         let head = head.ok_or_else(|| self.refused(format!("there is no branch `{branch}`; push it first")))?;
         let onto = self.head(base).await?;
@@ -222,6 +243,10 @@ impl GitHost for Local {
                 title: title.clone(),
                 body: body.clone(),
                 comments: Vec::new(),
+                is_draft: *is_draft,
+                labels: Vec::new(),
+                reviewers: Vec::new(),
+                assignees: Vec::new(),
             };
             let key = Key::pull_request(&self.repository, record.number);
             let created = store::create(&*self.objects, &key, &self.writer, &record).await;
@@ -243,5 +268,22 @@ impl GitHost for Local {
 
     async fn close(&self, number: u64, comment: &str) -> Result<(), HostError> {
         self.settle(number, State::Closed, Some(comment)).await
+    }
+
+    async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError> {
+        self.change(number, |record| {
+            for (there, asked) in [
+                (&mut record.labels, &asks.labels),
+                (&mut record.reviewers, &asks.reviewers),
+                (&mut record.assignees, &asks.assignees),
+            ] {
+                let new: Vec<String> = asked.iter().filter(|name| !there.contains(name)).cloned().collect();
+                there.extend(new);
+            }
+        })
+        .await?;
+        let mut asked = Asked::default();
+        asked.lacks("a repository without a forge", "auto-merge", asks.auto_merge);
+        Ok(asked.remarks())
     }
 }

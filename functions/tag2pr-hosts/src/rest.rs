@@ -1,13 +1,16 @@
 //! What requests to the REST APIs of forges have in common: limits, pages, and errors by what the caller does next.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{HeaderMap, LINK, LOCATION, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LINK, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, StatusCode};
 use serde::Serialize;
-use tag2pr::seams::HostError;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tag2pr::seams::{HostError, Tokens};
 use url::Url;
 
 /// For one request, from connecting to the last byte. Forges answer within ten seconds or give up themselves.
@@ -19,11 +22,19 @@ const LONGEST_ANSWER: usize = 64 << 20;
 /// The longest text of a forge that is quoted in an error.
 const LONGEST_QUOTE: usize = 400;
 
+/// So many pages of a list are read. More is no repository but a loop of pages.
+const MOST_PAGES: usize = 100;
+
+/// How a forge's refusal is put in words.
+pub(crate) type Reason<'a> = &'a (dyn Fn(&Answer) -> String + Sync);
+
 /// A forge's REST API.
 pub(crate) struct Rest {
     client: Client,
     base: Url,
     headers: HeaderMap,
+    /// Where the token is another from time to time; otherwise it is among the headers.
+    tokens: Option<Arc<dyn Tokens>>,
     patience: Duration,
 }
 
@@ -36,7 +47,19 @@ pub(crate) struct Answer {
 
 impl Rest {
     pub(crate) fn new(client: Client, base: Url, headers: HeaderMap) -> Self {
-        Self { client, base, headers, patience: PATIENCE }
+        Self { client, base, headers, tokens: None, patience: PATIENCE }
+    }
+
+    /// The same, with a token of the moment in each request.
+    pub(crate) fn with_tokens(self, tokens: Arc<dyn Tokens>) -> Self {
+        Self { tokens: Some(tokens), ..self }
+    }
+
+    /// The same, with one more header.
+    pub(crate) fn with_header(&self, name: HeaderName, value: HeaderValue) -> Self {
+        let mut headers = self.headers.clone();
+        headers.insert(name, value);
+        Self { client: self.client.clone(), base: self.base.clone(), headers, tokens: None, patience: self.patience }
     }
 
     pub(crate) fn set_patience(&mut self, patience: Duration) {
@@ -60,6 +83,9 @@ impl Rest {
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<Answer, HostError> {
         let mut request = self.client.request(method, url.clone()).headers(self.headers.clone()).timeout(self.patience);
+        if let Some(tokens) = &self.tokens {
+            request = request.bearer_auth(tokens.token(Timestamp::now()).await?.expose());
+        }
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -89,14 +115,70 @@ impl Rest {
         Ok(Answer { status, headers, body: bytes })
     }
 
-    /// The address of the page after this one. One that leads elsewhere is an error: the token would go with it.
-    pub(crate) fn next_page(&self, headers: &HeaderMap) -> Result<Option<Url>, HostError> {
-        let links = headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
-        let Some(next) = links.flat_map(|links| links.split(',')).find_map(next_link) else { return Ok(None) };
+    /// Sends one request and reads its answer; what the forge refuses is put in words by `reason`.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<Value>,
+        reason: Reason<'_>,
+    ) -> Result<(T, Answer), HostError> {
+        let answer = self.send(method, url, body.as_ref()).await?;
+        if !answer.status.is_success() {
+            return Err(self.refused(reason(&answer)));
+        }
+        // Some say nothing where they have nothing to say.
+        let bytes = if answer.body.is_empty() { b"null" } else { answer.body.as_slice() };
+        match serde_json::from_slice(bytes) {
+            Ok(value) => Ok((value, answer)),
+            // A success that is no JSON comes from something between the forge and us.
+            Err(error) => Err(self.unavailable(format!("its answer cannot be read: {error}"))),
+        }
+    }
+
+    /// All pages of a list, where each names the next in its `Link` header.
+    pub(crate) async fn list<T: DeserializeOwned>(&self, url: Url, reason: Reason<'_>) -> Result<Vec<T>, HostError> {
+        self.pages(url, reason, |page: Vec<T>, answer, _| Ok((page, self.next_page(&answer.headers)?))).await
+    }
+
+    /// All pages of a list: `read` takes the items out of a page and finds the next, given how many there are so far.
+    pub(crate) async fn pages<P: DeserializeOwned, T>(
+        &self,
+        mut url: Url,
+        reason: Reason<'_>,
+        read: impl Fn(P, &Answer, usize) -> Result<(Vec<T>, Option<Url>), HostError>,
+    ) -> Result<Vec<T>, HostError> {
+        let mut all = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let (page, answer) = self.ask::<P>(Method::GET, url, None, reason).await?;
+            let (items, next) = read(page, &answer, all.len())?;
+            all.extend(items);
+            match next {
+                Some(next) => url = next,
+                None => return Ok(all),
+            }
+        }
+        Err(self.refused(format!("a list has more than {MOST_PAGES} pages")))
+    }
+
+    /// An address beside the API's last segment, and not below it.
+    pub(crate) fn beside(&self, name: &str) -> Result<Url, HostError> {
+        self.base.join(name).map_err(|_| self.refused(format!("there is no `{name}` beside its API")))
+    }
+
+    /// An address that an answer gave. One that leads elsewhere is an error: the token would go with it.
+    pub(crate) fn same_host(&self, next: &str) -> Result<Url, HostError> {
         match self.base.join(next) {
-            Ok(url) if url.origin() == self.base.origin() => Ok(Some(url)),
+            Ok(url) if url.origin() == self.base.origin() => Ok(url),
             _ => Err(self.refused(format!("the next page is at another host: {}", quote(next)))),
         }
+    }
+
+    /// The address of the page after this one.
+    pub(crate) fn next_page(&self, headers: &HeaderMap) -> Result<Option<Url>, HostError> {
+        let links = headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok());
+        let next = links.flat_map(|links| links.split(',')).find_map(next_link);
+        next.map(|next| self.same_host(next)).transpose()
     }
 
     pub(crate) fn refused(&self, reason: String) -> HostError {

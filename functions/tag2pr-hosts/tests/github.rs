@@ -1,15 +1,19 @@
 //! GitHub's adapter in front of a GitHub with state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use insta::assert_snapshot;
 use reqwest::redirect::Policy;
-use tag2pr::seams::{CommitId, Draft, GitHost, HostError, PullRequest, RepositoryId};
+use ring::signature::{KeyPair as _, RsaKeyPair};
+use tag2pr::seams::{Asks, CommitId, Draft, GitHost, HostError, PullRequest, RepositoryId, Tokens as _};
 use tag2pr::secret::Secret;
 use tag2pr::testing::conformance::host::{World, host};
 use tag2pr::testing::host::Fault as HostFault;
-use tag2pr_hosts::Github;
+use tag2pr_hosts::{Address, Github, GithubApp, InvalidHost};
 use tag2pr_standins::github::{Fault, GitHub};
 use tag2pr_standins::server::Server;
 
@@ -43,7 +47,13 @@ fn adapter(api: &str, token: &str, redirects: Policy) -> Github {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().redirect(redirects).no_proxy().build().unwrap();
     let repository = RepositoryId { host: "github.com".into(), path: "acme/fleet".into(), base: "main".into() };
-    Github::new(client, &repository, &Secret::new(token), Some(&api.parse().unwrap())).unwrap()
+    Github::new(
+        client,
+        &repository,
+        Arc::new(Secret::new(token)),
+        &Address { api: Some(&api.parse().unwrap()), plain_http: false },
+    )
+    .unwrap()
 }
 
 fn draft(branch: &str) -> Draft {
@@ -52,6 +62,7 @@ fn draft(branch: &str) -> Draft {
         base: "main".to_owned(),
         title: "web: 1.4.0".to_owned(),
         body: "| a | b |".to_owned(),
+        is_draft: false,
     }
 }
 
@@ -72,6 +83,18 @@ impl World for Forge {
     async fn comments(&self, number: u64) -> Vec<String> {
         let pulls = self.server.pulls();
         pulls.into_iter().find(|pull| pull.number == number).map(|pull| pull.comments).unwrap_or_default()
+    }
+    async fn is_draft(&self, number: u64) -> bool {
+        self.server.pulls().iter().any(|pull| pull.number == number && pull.draft)
+    }
+    async fn asked(&self, number: u64) -> Asks {
+        let pull = self.server.pulls().into_iter().find(|pull| pull.number == number);
+        pull.map_or_else(Asks::default, |pull| Asks {
+            labels: pull.labels,
+            reviewers: pull.reviewers,
+            assignees: pull.assignees,
+            auto_merge: pull.auto_merge,
+        })
     }
     async fn opened_from_fork(&self, branch: &str, base: &str) -> bool {
         self.server.opened_from_fork("mallory", "fleet", branch, base);
@@ -191,7 +214,8 @@ async fn a_repository_that_the_token_may_not_see_is_named() {
     let forge = Forge::start();
     let repository = RepositoryId { host: "github.com".into(), path: "acme/other".into(), base: "main".into() };
     let api = forge.server.api().parse().unwrap();
-    let other = Github::new(reqwest::Client::new(), &repository, &Secret::new(TOKEN), Some(&api)).unwrap();
+    let at = Address { api: Some(&api), plain_http: false };
+    let other = Github::new(reqwest::Client::new(), &repository, Arc::new(Secret::new(TOKEN)), &at).unwrap();
     assert_snapshot!(forge.said(other.find("tag2pr/web", "main").await), @"
     https://api.github.com refused:
     Not Found;
@@ -289,23 +313,87 @@ async fn the_token_is_sent_nowhere_else() {
 }
 
 #[test]
-fn what_cannot_be_a_repository_or_a_token_is_said_before_anything_is_sent() {
+fn what_cannot_be_a_repository_is_said_before_anything_is_sent() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let new = |path: &str, token: &str| {
+    let new = |path: &str| {
         let repository = RepositoryId { host: "github.com".into(), path: path.into(), base: "main".into() };
-        Github::new(reqwest::Client::new(), &repository, &Secret::new(token), None).err().unwrap().to_string()
+        let tokens = Arc::new(Secret::new(TOKEN));
+        Github::new(reqwest::Client::new(), &repository, tokens, &Address::default()).err().unwrap().to_string()
     };
-    assert_snapshot!(lines(&new("fleet", TOKEN)), @"
+    assert_snapshot!(lines(&new("fleet")), @"
     `fleet` is no repository at github.com;
     a path like `owner/name` is needed
     ");
-    assert_snapshot!(lines(&new("acme/../user", TOKEN)), @"
+    assert_snapshot!(lines(&new("acme/../user")), @"
     `acme/../user` is no repository at github.com;
     a path like `owner/name` is needed
     ");
-    let error = new("acme/fleet", "two\nlines");
-    assert_snapshot!(lines(&error), @"
-    github.com needs a token:
-    set `credentials:` of this repository to one, without spaces or line breaks
+}
+
+const PKCS1: &str = include_str!("keys/app-pkcs1.pem");
+const PKCS8: &str = include_str!("keys/app-pkcs8.pem");
+
+/// A forge on which the app 12345 is installed, and the app with this key.
+fn app(forge: &Forge, key: &str, lifetime: i64) -> Result<GithubApp, InvalidHost> {
+    let pem: String = PKCS8.lines().filter(|line| !line.starts_with("-----")).collect();
+    let pair = RsaKeyPair::from_pkcs8(&BASE64.decode(pem).unwrap()).unwrap();
+    forge.server.installs("12345", pair.public().as_ref(), lifetime);
+    let repository = RepositoryId { host: "github.com".into(), path: "acme/fleet".into(), base: "main".into() };
+    let api = forge.server.api().parse().unwrap();
+    let at = Address { api: Some(&api), plain_http: false };
+    GithubApp::new(reqwest::Client::new(), &repository, "12345", &Secret::new(key), None, &at)
+}
+
+fn adapter_of(forge: &Forge, tokens: Arc<GithubApp>) -> Github {
+    let repository = RepositoryId { host: "github.com".into(), path: "acme/fleet".into(), base: "main".into() };
+    let api = forge.server.api().parse().unwrap();
+    Github::new(reqwest::Client::new(), &repository, tokens, &Address { api: Some(&api), plain_http: false }).unwrap()
+}
+
+#[tokio::test]
+async fn an_app_makes_one_token_and_keeps_it_until_it_runs_out() {
+    for key in [PKCS1, PKCS8] {
+        let forge = Forge::start();
+        let app = Arc::new(app(&forge, key, 3600).unwrap());
+        let github = adapter_of(&forge, Arc::clone(&app));
+        let (first, second) = tokio::join!(github.find("x", "main"), github.find("y", "main"));
+        assert_eq!((first.unwrap(), second.unwrap()), (vec![], vec![]));
+        let made = |line: &&String| line.as_str() == "POST /app/installations/7/access_tokens 201";
+        assert_eq!(forge.server.exchanges().iter().filter(made).count(), 1, "{:?}", forge.server.exchanges());
+
+        // One that is good for four minutes might run out in the middle of a push.
+        let hasty = self::app(&forge, key, 240).unwrap();
+        let now = jiff::Timestamp::now();
+        assert_eq!(hasty.token(now).await.unwrap().expose(), "ghs_1");
+        assert_eq!(hasty.token(now).await.unwrap().expose(), "ghs_2");
+    }
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_let_in_says_why() {
+    let forge = Forge::start();
+    let app = app(&forge, PKCS1, 3600).unwrap();
+    let far = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(2);
+    assert_snapshot!(forge.said(app.token(far).await), @"
+    https://api.github.com refused:
+    A JSON web token could not be decoded;
+    the key does not belong to the app 12345, or this machine's clock is wrong: check `app:` and `key:`
     ");
+    let other = Forge::start();
+    let at = other.server.api().parse().unwrap();
+    let repository = RepositoryId { host: "github.com".into(), path: "acme/fleet".into(), base: "main".into() };
+    let at = Address { api: Some(&at), plain_http: false };
+    let nowhere = GithubApp::new(reqwest::Client::new(), &repository, "12345", &Secret::new(PKCS1), None, &at).unwrap();
+    assert_snapshot!(other.said(nowhere.token(jiff::Timestamp::now()).await), @"
+    https://api.github.com refused:
+    Not Found;
+    the app 12345 is not installed on acme/fleet: install it there, with the rights to write contents and pull requests
+    ");
+}
+
+#[test]
+fn what_is_no_key_is_said_before_anything_is_sent() {
+    let forge = Forge::start();
+    let error = app(&forge, "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n", 60).err().unwrap().to_string();
+    assert_snapshot!(error, @"the `key` of the app for github.com is no RSA private key in PEM: give the file that GitHub gave when the key was made");
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use insta::assert_snapshot;
 use pollster::block_on;
 use tag2pr::keys::Key;
-use tag2pr::seams::{CommitId, Draft, Expected, GitHost, HostError, Objects, RepositoryId, State};
+use tag2pr::seams::{Asks, CommitId, Draft, Expected, GitHost, HostError, Objects, RepositoryId, State};
 use tag2pr::testing::conformance::host::{World, host};
 use tag2pr::testing::host::Fault;
 use tag2pr::testing::memory::{self, Memory};
@@ -55,6 +55,7 @@ fn draft(title: &str) -> Draft {
         base: "main".to_owned(),
         title: title.to_owned(),
         body: "| a | b |".to_owned(),
+        is_draft: false,
     }
 }
 
@@ -79,6 +80,12 @@ impl World for Disk {
     }
     async fn comments(&self, number: u64) -> Vec<String> {
         self.local.comments(number).await.unwrap()
+    }
+    async fn is_draft(&self, number: u64) -> bool {
+        self.local.asked(number).await.unwrap().0
+    }
+    async fn asked(&self, number: u64) -> Asks {
+        self.local.asked(number).await.unwrap().1
     }
     async fn opened_from_fork(&self, _: &str, _: &str) -> bool {
         false
@@ -203,6 +210,9 @@ fn a_connection_is_made_by_kind() {
     let means = Means {
         client: reqwest::Client::new(),
         token: None,
+        tokens: None,
+        user: None,
+        plain_http: false,
         api: None,
         objects: disk.store.clone(),
         git: disk.git.clone(),

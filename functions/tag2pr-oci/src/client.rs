@@ -1,12 +1,14 @@
-//! The two questions: what does a tag point at, which tags are there.
+//! The three questions: what does a tag point at, what does a digest run on, which tags are there.
 
 use async_trait::async_trait;
 use reqwest::header::ACCEPT;
 use reqwest::{Method, Response, StatusCode};
 use tag2pr::image::{Digest, ImageName, Tag};
-use tag2pr::seams::{Registry, RegistryError};
+use tag2pr::platform::Platforms;
+use tag2pr::seams::{Page, Registry, RegistryError};
 
 use crate::auth::Memory;
+use crate::contents::{self, Contents};
 use crate::host::{Host, connections};
 use crate::listing;
 use crate::settings::{InvalidSettings, Limits, Others, RegistrySettings};
@@ -17,6 +19,8 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vn
                          application/vnd.docker.distribution.manifest.v2+json";
 /// What registries have agreed that a manifest may be at most.
 const MANIFEST_BYTES: usize = 4 << 20;
+/// More than any image's configuration.
+const CONFIGURATION_BYTES: usize = 4 << 20;
 
 /// Registries over HTTP.
 ///
@@ -89,6 +93,32 @@ impl Client {
         let request = || host.http.request(method.clone(), url.clone()).header(ACCEPT, MANIFESTS);
         self.memory.send(host, image, request).await
     }
+
+    /// What has this digest, whole and checked; `None` if the registry says that there is no such thing.
+    async fn content(
+        &self,
+        host: &Host,
+        image: &ImageName,
+        kind: &str,
+        digest: &Digest,
+        limit: usize,
+    ) -> Result<Option<Vec<u8>>, RegistryError> {
+        let url = host.url(image.repository(), &format!("{kind}/{digest}"))?;
+        let accept = if kind == "manifests" { MANIFESTS } else { "*/*" };
+        let request = || host.http.get(url.clone()).header(ACCEPT, accept);
+        let response = self.memory.send(host, image, request).await?;
+        match response.status() {
+            StatusCode::OK => {
+                let body = host.body(response, limit).await?;
+                match is_of(&body, digest) {
+                    true => Ok(Some(body)),
+                    false => Err(host.unavailable(format!("its answer for {digest} has another digest"))),
+                }
+            }
+            StatusCode::NOT_FOUND => host.unknown(response).await.map(|()| None),
+            _ => Err(host.denied(image, response).await),
+        }
+    }
 }
 
 #[async_trait]
@@ -113,13 +143,45 @@ impl Registry for Client {
         }
     }
 
+    async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError> {
+        let host = &self.host(image)?;
+        let unreadable = |digest: &Digest, reason| host.refused(format!("{digest} cannot be read: {reason}"));
+        let Some(manifest) = self.content(host, image, "manifests", digest, MANIFEST_BYTES).await? else {
+            return Ok(None);
+        };
+        match contents::read(&manifest).map_err(|reason| unreadable(digest, reason))? {
+            Contents::Index(platforms) => Ok(Some(platforms)),
+            Contents::Artifact => Ok(Some(Platforms::new())),
+            Contents::Image(configuration) => {
+                let bytes = self.content(host, image, "blobs", &configuration, CONFIGURATION_BYTES).await?;
+                let missing = || host.unavailable(format!("the configuration {configuration} of {digest} is missing"));
+                let platforms = contents::configuration(&bytes.ok_or_else(missing)?);
+                platforms.map(Some).map_err(|reason| unreadable(&configuration, reason))
+            }
+        }
+    }
+
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
         listing::tags(&self.memory, &self.host(image)?, image, &self.limits).await
+    }
+
+    async fn page(&self, image: &ImageName, from: Option<&str>) -> Result<Page, RegistryError> {
+        listing::page(&self.memory, &self.host(image)?, image, from, &self.limits).await
     }
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
-    let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", hex(&ring::digest::SHA256, bytes))
+}
+
+/// Whether bytes are what a digest names.
+fn is_of(bytes: &[u8], digest: &Digest) -> bool {
+    match digest.as_str().strip_prefix("sha512:") {
+        Some(sha512) => sha512 == hex(&ring::digest::SHA512, bytes),
+        None => digest.as_str() == sha256(bytes),
+    }
+}
+
+fn hex(algorithm: &'static ring::digest::Algorithm, bytes: &[u8]) -> String {
+    ring::digest::digest(algorithm, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

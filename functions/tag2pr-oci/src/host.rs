@@ -3,6 +3,8 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Certificate, RequestBuilder, Response, StatusCode};
@@ -19,6 +21,10 @@ const DOCKER_HUB_API: &str = "registry-1.docker.io";
 const REDIRECTS: usize = 3;
 /// Before the only second attempt.
 const BACKOFF: Duration = Duration::from_millis(250);
+/// How long a registry that asks to slow down and does not say for how long is left alone.
+const BUSY: SignedDuration = SignedDuration::from_secs(60);
+/// No registry is left alone for longer, whatever it asks for: its limits are counted per hour or per six.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(6);
 /// As much of an error as anybody reads.
 const ERROR_BYTES: usize = 64 << 10;
 
@@ -106,14 +112,15 @@ impl Host {
         let response = answer.map_err(|error| self.unavailable(self.cause(&error)))?;
         let status = response.status();
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(self.unavailable(format!("it asks to slow down (429){}", wait(&response))));
+            let reason = format!("it asks to slow down (429){}", wait_said(&response));
+            return Err(self.busy(reason, Some(wait(&response).unwrap_or(BUSY))));
         }
         if status.is_redirection() {
             return Err(self.unavailable("it redirects to an address that is not followed: plain HTTP, or a circle"));
         }
         if status.is_server_error() {
-            let wait = wait(&response);
-            return Err(self.unavailable(format!("it answered {}{wait}", self.said(response).await)));
+            let (said, wait) = (wait_said(&response), wait(&response));
+            return Err(self.busy(format!("it answered {}{said}", self.said(response).await), wait));
         }
         Ok(response)
     }
@@ -188,7 +195,11 @@ impl Host {
     }
 
     pub(crate) fn unavailable(&self, reason: impl Into<String>) -> RegistryError {
-        RegistryError::Unavailable { registry: self.name.clone(), reason: reason.into() }
+        self.busy(reason, None)
+    }
+
+    fn busy(&self, reason: impl Into<String>, wait: Option<SignedDuration>) -> RegistryError {
+        RegistryError::Unavailable { registry: self.name.clone(), reason: reason.into(), wait }
     }
 
     /// What went wrong on the way, with the mend for what people run into. Never the URL: it may hold a query.
@@ -261,8 +272,18 @@ fn errors(body: &[u8]) -> Option<Vec<Described>> {
     serde_json::from_slice::<Document>(body).ok().map(|document| document.errors).filter(|errors| !errors.is_empty())
 }
 
+/// How long `Retry-After` says to wait, in either of its [two forms](https://www.rfc-editor.org/rfc/rfc9110#field.retry-after).
+fn wait(response: &Response) -> Option<SignedDuration> {
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<u32>() {
+        Ok(seconds) => SignedDuration::from_secs(seconds.into()),
+        Err(_) => rfc2822::parse(text).ok()?.timestamp().duration_since(Timestamp::now()),
+    };
+    Some(wait.clamp(SignedDuration::ZERO, LONGEST_WAIT))
+}
+
 /// `: try again in 30 seconds`
-fn wait(response: &Response) -> String {
+fn wait_said(response: &Response) -> String {
     match response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(clean) {
         Some(seconds) if seconds.parse::<u64>().is_ok() => format!(": try again in {seconds} seconds"),
         Some(date) if !date.is_empty() => format!(": try again after {date}"),

@@ -3,7 +3,8 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`settings`] | which registries there are, and how each is reached |
-//! | `client` | the two questions: what does a tag point at, which tags are there |
+//! | `client` | the three questions: what does a tag point at, what does a digest run on, which tags are there |
+//! | `contents` | what a manifest says it holds |
 //! | `listing` | the pages of a tag list, until the last one or an error |
 //! | `auth`, `challenge` | who asks: Basic, and tokens by `WWW-Authenticate: Bearer` |
 //! | `host` | one registry: its addresses, and every request that goes to it |
@@ -18,6 +19,7 @@
 mod auth;
 mod challenge;
 mod client;
+mod contents;
 mod host;
 mod link;
 mod listing;

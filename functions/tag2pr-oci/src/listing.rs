@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use reqwest::StatusCode;
 use serde::{Deserialize, Deserializer};
 use tag2pr::image::{ImageName, Tag};
-use tag2pr::seams::RegistryError;
+use tag2pr::seams::{Page, RegistryError};
 use url::Url;
 
 use crate::auth::Memory;
@@ -13,9 +13,9 @@ use crate::host::Host;
 use crate::link;
 use crate::settings::Limits;
 
-/// One page. An absent list is no page; `null` is an empty one, as Distribution 2 writes it.
+/// The body of a page. An absent list is no page; `null` is an empty one, as Distribution 2 writes it.
 #[derive(Deserialize)]
-struct Page {
+struct List {
     #[serde(deserialize_with = "list_or_null")]
     tags: Vec<String>,
 }
@@ -37,28 +37,21 @@ pub(crate) async fn tags(
 }
 
 async fn pages(memory: &Memory, host: &Host, image: &ImageName, limits: &Limits) -> Result<Vec<Tag>, RegistryError> {
-    let mut url = host.url(image.repository(), "tags/list?n=1000")?;
+    let mut url = first(host, image)?;
     let mut seen = HashSet::new();
     let mut found = BTreeSet::new();
     let mut left = limits.bytes;
     loop {
         seen.insert(url.clone());
-        let response = memory.send(host, image, || host.http.get(url.clone())).await?;
-        match response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND if seen.len() == 1 => return host.unknown(response).await.map(|()| Vec::new()),
-            StatusCode::NOT_FOUND => return Err(host.unavailable("a page of its tag list is missing (404)")),
-            _ => return Err(host.denied(image, response).await),
-        }
-        let next = link::next(response.headers());
-        let body = host.body(response, left).await?;
-        left -= body.len();
-        let page: Page = serde_json::from_slice(&body).map_err(|_| host.unavailable("its tag list can't be read"))?;
-        // What is no tag can't have been pushed by any client, and can't be deployed.
-        found.extend(page.tags.iter().filter_map(|name| name.parse::<Tag>().ok()));
-
+        let Some((tags, next)) = read(memory, host, image, &url, &mut left).await? else {
+            if seen.len() == 1 {
+                return Ok(Vec::new());
+            }
+            return Err(missing(host));
+        };
+        found.extend(tags);
         let Some(next) = next else { return Ok(found.into_iter().collect()) };
-        url = follow(host, &url, &next)?;
+        url = next;
         if seen.contains(&url) {
             return Err(host.unavailable(format!("its tag list goes round in circles after {} tags", found.len())));
         }
@@ -66,6 +59,60 @@ async fn pages(memory: &Memory, host: &Host, image: &ImageName, limits: &Limits)
             return Err(host.unavailable(format!("its tag list has no end: {} pages were read", limits.pages)));
         }
     }
+}
+
+/// One page: the first, or the one at a place that an earlier one named.
+pub(crate) async fn page(
+    memory: &Memory,
+    host: &Host,
+    image: &ImageName,
+    from: Option<&str>,
+    limits: &Limits,
+) -> Result<Page, RegistryError> {
+    let mut url = first(host, image)?;
+    if let Some(from) = from {
+        // Path and query alone: what was remembered cannot lead to another host either.
+        let (path, query) = from.split_once('?').map_or((from, None), |(path, query)| (path, Some(query)));
+        url.set_path(path);
+        url.set_query(query);
+    }
+    match read(memory, host, image, &url, &mut limits.bytes.clone()).await? {
+        Some((_, Some(next))) if next == url => Err(host.unavailable("its tag list goes round in circles")),
+        Some((tags, next)) => Ok(Page { tags, next: next.map(|next| next[url::Position::BeforePath..].to_owned()) }),
+        None if from.is_none() => Ok(Page { tags: Vec::new(), next: None }),
+        None => Err(missing(host)),
+    }
+}
+
+fn first(host: &Host, image: &ImageName) -> Result<Url, RegistryError> {
+    host.url(image.repository(), "tags/list?n=1000")
+}
+
+fn missing(host: &Host) -> RegistryError {
+    host.unavailable("a page of its tag list is missing (404)")
+}
+
+/// The tags at an address, and where the next page is; `None` if the registry knows no such thing.
+async fn read(
+    memory: &Memory,
+    host: &Host,
+    image: &ImageName,
+    url: &Url,
+    left: &mut usize,
+) -> Result<Option<(Vec<Tag>, Option<Url>)>, RegistryError> {
+    let response = memory.send(host, image, || host.http.get(url.clone())).await?;
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND => return host.unknown(response).await.map(|()| None),
+        _ => return Err(host.denied(image, response).await),
+    }
+    let next = link::next(response.headers());
+    let body = host.body(response, *left).await?;
+    *left -= body.len();
+    let list: List = serde_json::from_slice(&body).map_err(|_| host.unavailable("its tag list can't be read"))?;
+    // What is no tag can't have been pushed by any client, and can't be deployed.
+    let tags = list.tags.iter().filter_map(|name| name.parse::<Tag>().ok()).collect();
+    Ok(Some((tags, next.map(|next| follow(host, url, &next)).transpose()?)))
 }
 
 /// The next page, at the address that we know the registry by: a link never leads anywhere else.

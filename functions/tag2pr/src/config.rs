@@ -8,10 +8,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
+use crate::image::ImageName;
 use crate::problem::{Problem, read_yaml};
+use crate::repository_settings::Age;
 
 /// Everything in `tag2pr.yaml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,6 +37,9 @@ pub struct Config {
     /// How much is accepted.
     #[serde(default)]
     pub limits: Limits,
+    /// How often registries are asked for what no delivery told of.
+    #[serde(default)]
+    pub sweep: Sweep,
 }
 
 fn default_listen() -> String {
@@ -99,15 +105,54 @@ fn main_branch() -> String {
     "main".to_owned()
 }
 
-/// How to get into a repository and its forge.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+/// How to get into a repository and its forge: a token, or a GitHub App.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Credentials {
     /// A token that may read and write contents and pull requests.
-    pub token: SecretRef,
+    pub token: Option<SecretRef>,
     /// The user that goes with the token, where the host wants one.
-    #[serde(default)]
     pub user: Option<String>,
+    /// The id of a GitHub App that is installed on the repository.
+    pub app: Option<u64>,
+    /// The app's private key, PEM.
+    pub key: Option<SecretRef>,
+    /// Which of the app's installations; looked for by the repository if none.
+    pub installation: Option<u64>,
+}
+
+impl Credentials {
+    /// What there is to get in with.
+    ///
+    /// # Errors
+    ///
+    /// What is missing, or too much.
+    pub fn ways(&self) -> Result<Way<'_>, &'static str> {
+        match (&self.token, self.app, &self.key) {
+            (Some(token), None, None) => Ok(Way::Token(token)),
+            (None, Some(app), Some(key)) => Ok(Way::App { app, key, installation: self.installation }),
+            (None, Some(_), None) => Err("the app needs its `key`"),
+            (None, None, Some(_)) => Err("the key needs the `app` that it belongs to"),
+            (Some(_), ..) => Err("give either a `token`, or an `app` and its `key`"),
+            (None, None, None) => Err("give a `token`, or an `app` and its `key`"),
+        }
+    }
+}
+
+/// One way to get in.
+#[derive(Debug, Clone, Copy)]
+pub enum Way<'a> {
+    /// With a token.
+    Token(&'a SecretRef),
+    /// As a GitHub App.
+    App {
+        /// Its id.
+        app: u64,
+        /// Its private key.
+        key: &'a SecretRef,
+        /// Which of its installations.
+        installation: Option<u64>,
+    },
 }
 
 /// How much is accepted.
@@ -121,6 +166,22 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { body: Size(1 << 20) }
+    }
+}
+
+/// How often registries are asked for what no delivery told of.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Sweep {
+    /// From one listing of an image's tags to the next.
+    pub listing: Age,
+    /// Requests to one registry in one sweep; a listing that needs more goes on with the next one, a minute later.
+    pub requests: u32,
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        Self { listing: Age(SignedDuration::from_hours(1)), requests: 200 }
     }
 }
 
@@ -229,6 +290,16 @@ impl Config {
         read_yaml(file, text)
     }
 
+    /// Other names of registries, in the spelling that images have, each with its configured name.
+    pub fn aliases(&self) -> BTreeMap<String, String> {
+        let named = |registry: &Registry| {
+            let to = ImageName::new(&registry.host, "any/name").ok()?.registry().to_owned();
+            let from = registry.aliases.iter().filter_map(|alias| ImageName::new(alias, "any/name").ok());
+            Some(from.map(|name| (name.registry().to_owned(), to.clone())).collect::<Vec<_>>())
+        };
+        self.registries.iter().filter_map(named).flatten().collect()
+    }
+
     /// The registry's configured name for a host that a sender used.
     pub fn registry_named(&self, host: &str) -> String {
         let named = |registry: &&Registry| registry.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(host));
@@ -271,6 +342,8 @@ limits: { body: 512KiB }
         assert_eq!(config.repositories[0].branch, "main");
         assert_eq!(config.registry_named("HARBOR.lan"), "192.168.0.40:5000");
         assert_eq!(config.registry_named("ghcr.io"), "ghcr.io");
+        let alias = ("harbor.lan".to_owned(), "192.168.0.40:5000".to_owned());
+        assert_eq!(config.aliases(), BTreeMap::from([alias]));
     }
 
     #[test]
@@ -295,5 +368,7 @@ limits: { body: 512KiB }
         insta::assert_snapshot!(mistake("listen: x\n"));
         insta::assert_snapshot!(mistake("store: [x\n"));
         insta::assert_snapshot!(mistake("store: x\nlimits: { body: 1GB }\n"));
+        insta::assert_snapshot!(mistake("store: x\nsweep: { listing: hourly }\n"));
+        insta::assert_snapshot!(mistake("store: x\nsweep: { listings: 1h }\n"));
     }
 }

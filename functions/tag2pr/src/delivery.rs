@@ -3,13 +3,24 @@
 //! | sender | what proves it | time | id | digest |
 //! |---|---|---|---|---|
 //! | `acr` | `Authorization`, or the last segment of the URL | `timestamp` | `id` | yes |
-//! | `distribution` (also GitLab) | `Authorization`, from the registry's `headers:` | `timestamp` | `events[].id` | yes |
+//! | `aliyun-acr` | the last segment of the URL: Aliyun signs nothing | none: it has no zone | `push_data.pushed_at` | yes |
+//! | `cdevents` | `Authorization`, or the last segment of the URL | `context.timestamp` | `context.id` | yes |
+//! | `distribution` | `Authorization`, from the registry's `headers:` | `timestamp` | `events[].id` | yes |
 //! | `docker-hub` | the last segment of the URL: Docker Hub signs nothing | `push_data.pushed_at` | none | no |
 //! | `ecr` | AWS's word, when it hands the event over; over HTTP `X-Api-Key` | `time` | `id` | yes |
+//! | `forgejo` | `X-Forgejo-Signature`, HMAC-SHA256 over the raw body | `package.created_at` | `X-Forgejo-Delivery` | no |
 //! | `gar` | an identity token of Google's | `publishTime` | `messageId` | mostly |
 //! | `generic` | `X-Hub-Signature-256`, `Authorization`, or an identity token | configured | configured | configured |
 //! | `ghcr` | `X-Hub-Signature-256`, HMAC-SHA256 over the raw body | `package.updated_at` | `X-GitHub-Delivery` | yes |
-//! | `harbor` | `Authorization`, the webhook's *Auth Header* | `occur_at` | none | yes |
+//! | `gitea` | `X-Gitea-Signature`, HMAC-SHA256 over the raw body | `package.created_at` | `X-Gitea-Delivery` | no |
+//! | `gitlab` | `Authorization`, from `headers` in gitlab.rb | `timestamp` | `events[].id` | yes |
+//! | `harbor` | `Authorization`, the webhook's *Auth Header* | `occur_at`, `time` | none; CloudEvents: `id` | yes |
+//! | `jfrog` | `X-JFrog-Event-Auth`, HMAC-SHA256 over the raw body | none | none | yes |
+//! | `jfrog-token` | `X-JFrog-Event-Auth`, the secret itself | none | none | yes |
+//! | `msr` | the last segment of the URL: MSR signs nothing | `createdAt` | none | yes |
+//! | `nexus` | `X-Nexus-Webhook-Signature`, HMAC-SHA1 over the raw body | `timestamp` | `X-Nexus-Webhook-Delivery` | no |
+//! | `quay` | the last segment of the URL: Quay signs nothing | none | none | no |
+//! | `zot` | `Authorization`, from the `credentials` of the sink | `ce-time` | `ce-id` | yes |
 //!
 //! A sender is one module below this one with one `Face`, one variant of [`Sender`], its samples under `events/` and
 //! its row in this table. What the senders write stays in their modules; [`Event`] is what the rest of tag2pr knows.
@@ -18,17 +29,27 @@
 //! pulls, scans and the parts of multi-platform images too, and want a friendly answer for each.
 
 mod acr;
+mod aliyun;
 mod authentication;
+mod cdevents;
 mod claim;
+mod cloudevents;
 mod distribution;
 mod docker_hub;
 mod ecr;
 mod gar;
 mod generic;
 mod ghcr;
+mod gitea;
+mod gitlab;
 mod harbor;
 mod headers;
+mod jfrog;
+mod msr;
+mod nexus;
+mod quay;
 mod wire;
+mod zot;
 
 use std::fmt;
 use std::str::FromStr;
@@ -55,13 +76,18 @@ pub enum Sender {
     /// [webhook](https://learn.microsoft.com/azure/container-registry/container-registry-webhook-reference), and
     /// [Event Grid](https://learn.microsoft.com/azure/event-grid/event-schema-container-registry) in both schemas.
     Acr,
-    /// [CNCF Distribution](https://distribution.github.io/distribution/about/notifications/), 2.x and 3.x, and the
-    /// GitLab container registry, which sends the same.
+    /// [Alibaba Cloud Container Registry](https://www.alibabacloud.com/help/doc-detail/60949.htm), Aliyun ACR.
+    AliyunAcr,
+    /// [CDEvents](https://cdevents.dev): artifacts published and deleted, from any tool.
+    Cdevents,
+    /// [CNCF Distribution](https://distribution.github.io/distribution/about/notifications/), 2.x and 3.x.
     Distribution,
     /// [Docker Hub](https://docs.docker.com/docker-hub/repos/manage/webhooks/).
     DockerHub,
     /// [Amazon ECR](https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html), by EventBridge.
     Ecr,
+    /// [Forgejo](https://forgejo.org/docs/latest/user/packages/container/)'s container registry, as on Codeberg.
+    Forgejo,
     /// Google [Artifact Registry](https://cloud.google.com/artifact-registry/docs/configure-notifications) and Container
     /// Registry, by Pub/Sub.
     Gar,
@@ -70,9 +96,28 @@ pub enum Sender {
     /// GitHub Container Registry: GitHub's events
     /// [`package` and `registry_package`](https://docs.github.com/webhooks/webhook-events-and-payloads#package).
     Ghcr,
+    /// [Gitea](https://docs.gitea.com/usage/packages/container)'s container registry.
+    Gitea,
+    /// The [GitLab container registry](https://docs.gitlab.com/administration/packages/container_registry/), which sends what
+    /// Distribution sends.
+    Gitlab,
     /// [Harbor](https://goharbor.io/docs/main/working-with-projects/project-configuration/configure-webhooks/) 1.x and
-    /// 2.x, payload format *Default*.
+    /// 2.x, payload formats *Default* and *CloudEvents*.
     Harbor,
+    /// [JFrog Artifactory](https://jfrog.com/help/r/jfrog-platform-administration-documentation/webhooks) whose webhook signs its
+    /// payload.
+    Jfrog,
+    /// JFrog Artifactory whose webhook sends its secret as it is.
+    JfrogToken,
+    /// [Mirantis Secure Registry](https://docs.mirantis.com/msr/2.9/ops/manage-webhooks/webhook-types/) 2 and 3; MSR 4 is a
+    /// Harbor.
+    Msr,
+    /// [Sonatype Nexus Repository](https://help.sonatype.com/en/webhooks.html) 3.
+    Nexus,
+    /// [Quay](https://docs.quay.io/guides/notifications.html): quay.io and Red Hat Quay.
+    Quay,
+    /// [zot](https://zotregistry.dev/v2.1.21/articles/events/)'s events over HTTP.
+    Zot,
 }
 
 /// What the module of a sender offers.
@@ -114,27 +159,49 @@ pub struct Handshake {
 
 impl Sender {
     /// Every sender that tag2pr understands.
-    pub const ALL: [Sender; 8] = [
+    pub const ALL: [Sender; 19] = [
         Sender::Acr,
+        Sender::AliyunAcr,
+        Sender::Cdevents,
         Sender::Distribution,
         Sender::DockerHub,
         Sender::Ecr,
+        Sender::Forgejo,
         Sender::Gar,
         Sender::Generic,
         Sender::Ghcr,
+        Sender::Gitea,
+        Sender::Gitlab,
         Sender::Harbor,
+        Sender::Jfrog,
+        Sender::JfrogToken,
+        Sender::Msr,
+        Sender::Nexus,
+        Sender::Quay,
+        Sender::Zot,
     ];
 
     fn face(self) -> &'static Face {
         match self {
             Self::Acr => &acr::FACE,
+            Self::AliyunAcr => &aliyun::FACE,
+            Self::Cdevents => &cdevents::FACE,
             Self::Distribution => &distribution::FACE,
             Self::DockerHub => &docker_hub::FACE,
             Self::Ecr => &ecr::FACE,
+            Self::Forgejo => &gitea::FORGEJO,
             Self::Gar => &gar::FACE,
             Self::Generic => &generic::FACE,
             Self::Ghcr => &ghcr::FACE,
+            Self::Gitea => &gitea::GITEA,
+            Self::Gitlab => &gitlab::FACE,
             Self::Harbor => &harbor::FACE,
+            Self::Jfrog => &jfrog::SIGNED,
+            Self::JfrogToken => &jfrog::TOKEN,
+            Self::Msr => &msr::FACE,
+            Self::Nexus => &nexus::FACE,
+            Self::Quay => &quay::FACE,
+            Self::Zot => &zot::FACE,
         }
     }
 
@@ -332,8 +399,23 @@ pub fn handshake(method: &Method, request: &Trusted<'_>) -> Option<Handshake> {
 }
 
 /// The headers that [`decode`] reads. A recording of the body and these holds no secret and decodes to the same.
-pub const HEADERS_READ: [HeaderName; 5] =
-    [http::header::CONTENT_TYPE, gar::MESSAGE_ID, gar::PUBLISH_TIME, ghcr::EVENT_HEADER, ghcr::DELIVERY_HEADER];
+pub const HEADERS_READ: [HeaderName; 15] = [
+    http::header::CONTENT_TYPE,
+    gar::MESSAGE_ID,
+    gar::PUBLISH_TIME,
+    ghcr::EVENT_HEADER,
+    ghcr::DELIVERY_HEADER,
+    gitea::FORGEJO_EVENT,
+    gitea::FORGEJO_DELIVERY,
+    gitea::GITEA_EVENT,
+    gitea::GITEA_DELIVERY,
+    nexus::EVENT_HEADER,
+    nexus::DELIVERY_HEADER,
+    cloudevents::TYPE,
+    cloudevents::ID,
+    cloudevents::SOURCE,
+    cloudevents::TIME,
+];
 
 /// Reads what a delivery says was pushed and deleted, and what else it says.
 ///
@@ -434,6 +516,9 @@ pub enum Malformed {
     /// A form that does not carry the event.
     #[error("the body is a form without a `payload` field; choose the content type application/json for the webhook")]
     NoPayload,
+    /// Several CloudEvents in one request.
+    #[error("the body is a batch of CloudEvents; let its sender put each into a request of its own")]
+    Batch,
 }
 
 #[cfg(test)]

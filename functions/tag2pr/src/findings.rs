@@ -16,12 +16,15 @@ mod shape;
 mod subject;
 mod tree;
 
+mod broken_template;
 mod collapsing_extract;
 mod commit_first;
 mod deleted_template_field;
 mod digest_marker;
 mod idle_group;
+mod idle_rule;
 mod invalid_policy;
+mod link_not_followed;
 mod misspelt_marker;
 mod mixed_units;
 mod moving_tag;
@@ -46,6 +49,7 @@ mod unanchored;
 mod unequal_widths;
 mod unknown_group;
 mod unknown_policy;
+mod unknown_rule_policy;
 mod unreadable;
 
 use std::fmt;
@@ -53,12 +57,12 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 pub use catalogue::{CATALOGUE, Rule};
-pub use repository::read;
+pub use repository::{read, read_with};
 
 use self::tree::Tree;
 use crate::image::ImageName;
 use crate::ledger::Ledger;
-use crate::manifests::{self, DeclaredPolicy, Manifests};
+use crate::manifests::{DeclaredPolicy, Interest, Manifests};
 use crate::problem::Place;
 
 /// How bad a finding is.
@@ -133,8 +137,8 @@ impl Serialize for Patch {
 }
 
 /// Whether a file may have something to do with a finding.
-pub fn wanted(path: &str, bytes: &[u8]) -> bool {
-    manifests::wanted(path, bytes) || misspelt_marker::wanted(path, bytes)
+pub fn wanted(interest: &Interest, path: &str, bytes: &[u8]) -> bool {
+    interest.wants(path, bytes) || misspelt_marker::wanted(path, bytes)
 }
 
 /// What is known of an image's tags; nothing if it is not known which there are.
@@ -170,16 +174,20 @@ impl<'a> Checks<'a> {
         let policies = &tree.manifests.policies;
         let mut findings: Vec<Finding> =
             policies.iter().flat_map(|declared| about_policy(tree, declared, tags)).collect();
-        let about_tree: [fn(&Tree<'_>) -> Vec<Finding>; 9] = [
+        let about_tree: [fn(&Tree<'_>) -> Vec<Finding>; 13] = [
             unreadable::find,
             namespace_filled_in::find,
             passed_over::find,
             deleted_template_field::find,
+            broken_template::find,
             unknown_policy::find,
             digest_marker::find,
             out_of_reach::find,
             stray_marker::find,
             misspelt_marker::find,
+            idle_rule::find,
+            unknown_rule_policy::find,
+            link_not_followed::find,
         ];
         findings.extend(about_tree.iter().flat_map(|find| find(tree)));
         in_order(tree, findings)

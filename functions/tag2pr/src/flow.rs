@@ -3,7 +3,7 @@
 //! ```text
 //! receive   a delivery: authenticate, decode, write the pushes, poke the repositories that watch the images
 //! propose   a poke: read the base branch, select, confirm, plan; then one commit and one pull request each
-//! sweep     the clock: list what registries have, write what was missed, poke every repository
+//! sweep     the clock: list what registries have, write what was missed, poke the repositories that it concerns
 //! ```
 //!
 //! Edge in, level out: a delivery only adds evidence. Everything after it is computed again from what is recorded, so a
@@ -13,6 +13,7 @@
 
 pub mod handed_over;
 pub mod issuers;
+pub mod lease;
 pub mod ledgers;
 pub mod propose;
 pub mod receive;

@@ -9,12 +9,15 @@ mod fields;
 mod selector;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use memchr::memmem;
 
 pub use fields::At;
 pub use selector::{Operator, Requirement, Selector};
 
 use self::fields::Fields;
-use crate::markers::{contains, is_yaml};
+use crate::markers::is_yaml;
 use crate::policy::{FilterTags, OrderSpec, PolicyChoice, PolicySpec, SemverSpec};
 use crate::problem::{Place, Problem};
 use crate::seams::File;
@@ -101,6 +104,7 @@ impl ImagePolicy {
                 semver: self.semver_range.as_ref().map(|at| SemverSpec { range: at.value.clone() }),
                 alphabetical: order(&self.alphabetical),
                 numerical: order(&self.numerical),
+                newest: None,
             },
             filter_tags: (self.pattern.is_some() || self.extract.is_some())
                 .then(|| FilterTags { pattern: text(&self.pattern), extract: text(&self.extract) }),
@@ -195,7 +199,9 @@ pub fn wanted(path: &str, bytes: &[u8]) -> bool {
 }
 
 fn holds_group(bytes: &[u8]) -> bool {
-    contains(bytes, IMAGE_GROUP) || contains(bytes, SOURCE_GROUP)
+    static GROUPS: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(".toolkit.fluxcd.io"));
+    let names = |group: &str| memmem::find(bytes, group.as_bytes()).is_some();
+    GROUPS.find(bytes).is_some() && (names(IMAGE_GROUP) || names(SOURCE_GROUP))
 }
 
 fn is_kustomization(path: &str) -> bool {

@@ -41,7 +41,8 @@ pub fn changes(policy: &Policy, news: &[News]) -> Vec<Change> {
         let (at, delivery) = match one {
             News::Pushed(push) => (push.received_at, &push.delivery),
             News::Deleted { at, delivery, .. } => (*at, delivery),
-            News::Listed { .. } | News::Confirmed { .. } => continue,
+            // What registries were asked is no news of a delivery.
+            _ => continue,
         };
         ledger.merge(one);
         let known = known(&ledger);

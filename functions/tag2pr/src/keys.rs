@@ -11,6 +11,9 @@
 //! repositories/<host>/<path>/<base>/holds.json              what not to propose, and why
 //! repositories/<host>/<path>/<base>/pull-requests/<n>.json  pull requests of repositories without a forge
 //! inbox/<repository>/<id>.json                              pokes for a local worker
+//! leases/<repository>.json                                  who works on a repository
+//! sweep/schedule.json                                       what is listed next, and when; which registries rest
+//! sweep/images/<registry>/<repository>.json                 the listing that is being read, and the last accepted one
 //! ```
 //!
 //! Every segment that comes from outside is percent-encoded, `/` included, and cut to a safe length with a hash, so
@@ -126,6 +129,32 @@ impl Key {
         )
     }
 
+    /// Everything that is known of any repository.
+    pub fn repositories() -> Self {
+        Self("repositories/".to_owned())
+    }
+
+    /// Whether this is what one base commit of some repository says.
+    pub fn is_index(&self) -> bool {
+        let mut segments = self.0.split('/');
+        segments.next() == Some("repositories") && segments.nth(3) == Some("index.json") && segments.next().is_none()
+    }
+
+    /// Who works on a repository.
+    pub fn lease(repository: &RepositoryId) -> Self {
+        Self(format!("leases/{}.json", segment(&repository.to_string())))
+    }
+
+    /// What the sweep does next.
+    pub fn schedule() -> Self {
+        Self("sweep/schedule.json".to_owned())
+    }
+
+    /// What the sweep knows of the listings of an image.
+    pub fn listing(image: &ImageName) -> Self {
+        Self(format!("sweep/images/{}/{}.json", segment(image.registry()), segment(image.repository())))
+    }
+
     /// One poke that waits for a local worker.
     pub fn poke(repository: &RepositoryId, id: &str) -> Self {
         Self(format!("{}{}.json", Self::pokes(repository).0, segment(id)))
@@ -177,6 +206,9 @@ mod tests {
             Key::proposal(&repository, "flux-system.web").as_str(),
             "repositories/github.com/acme%2Ffleet/main/proposals/flux-system.web.json"
         );
+        assert!(Key::index(&repository).is_index() && !Key::holds(&repository).is_index());
+        assert_eq!(Key::listing(&image).as_str(), "sweep/images/192.168.0.40%3A5000/team%2Fweb.json");
+        assert_eq!(Key::lease(&repository).as_str(), "leases/github.com%2Facme%2Ffleet%40main.json");
         let received = "2026-02-03T04:05:06Z".parse().unwrap();
         assert_eq!(Key::delivery(received, "x").as_str(), "deliveries/2026/02/03/x.json");
     }

@@ -1,20 +1,21 @@
 //! The ledger: what is known of one image's tags, merged from evidence in any order.
 //!
-//! Three kinds of [`News`] feed it: a push (a tag now points at a digest), a deletion, a registry's listing. Folding
-//! the same news in any order, any number of times, gives the same ledger: each part is a maximum or a minimum under a
-//! total order. So a delivery that comes twice, late or out of order changes nothing that it should not.
+//! Several kinds of [`News`] feed it: a push (a tag now points at a digest), a deletion, what a registry lists, lacks,
+//! confirms and holds. Folding the same news in any order, any number of times, gives the same ledger: each part is a
+//! maximum or a minimum under a total order. So a delivery that comes twice, late or out of order changes nothing that it should not.
 //!
 //! Times: a push counts as pushed at the earlier of the sender's time and ours; `first_seen` is ours alone and cannot
 //! be back-dated by a publisher.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, Tag};
+use crate::platform::Platforms;
 
 /// One image tag now points at one digest, as a sender said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,11 +89,26 @@ pub enum News {
         /// When the registry was asked.
         at: Timestamp,
     },
+    /// A registry said what a digest holds. That never changes, so it is asked once.
+    Holds {
+        /// An index, or an image.
+        digest: Digest,
+        /// What it runs on.
+        platforms: Platforms,
+    },
     /// The registry's complete listing brought these tags, which were not known before.
     Listed {
         /// The tags, without those that were known already.
         tags: Vec<Tag>,
         /// When the listing was read.
+        at: Timestamp,
+    },
+    /// The registry's complete listing lacks these tags, and the registry said of each of them that there is no such
+    /// tag.
+    Gone {
+        /// The tags.
+        tags: Vec<Tag>,
+        /// When the reading of the listing began: what was pushed later need not be in it.
         at: Timestamp,
     },
 }
@@ -115,8 +131,10 @@ impl News {
             },
             Self::Deleted { tag, digest, at, .. } => format!("delete {tag:?} {digest:?} {at}"),
             Self::Listed { tags, at } => format!("listed {at} {tags:?}"),
+            Self::Gone { tags, at } => format!("gone {at} {tags:?}"),
             // The first to ask writes it; whoever asks later learns nothing new.
             Self::Confirmed { tag, digest, .. } => format!("confirmed {tag} {digest}"),
+            Self::Holds { digest, .. } => format!("holds {digest}"),
         };
         let hash = digest(&SHA256, identity.as_bytes());
         hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
@@ -142,6 +160,9 @@ pub struct Entry {
     /// The last time it was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<Timestamp>,
+    /// The last time that a complete listing lacked it and the registry had no such tag either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Timestamp>,
 }
 
 /// How a digest was first heard of.
@@ -174,6 +195,11 @@ impl Entry {
         self.first().and_then(|first| first.push.as_ref()).or(self.push.as_ref())
     }
 
+    /// When it was last said to be there; none if nobody ever did.
+    pub fn seen(&self) -> Option<Timestamp> {
+        self.push.as_ref().map(Push::at).max(self.listed)
+    }
+
     fn first(&self) -> Option<&First> {
         self.digests.get(self.digest()?)
     }
@@ -191,6 +217,8 @@ pub struct Ledger {
     tags: BTreeMap<Tag, Entry>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     deleted_digests: BTreeMap<Digest, Timestamp>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    holds: BTreeMap<Digest, Platforms>,
     #[serde(skip_serializing_if = "Option::is_none")]
     listed: Option<Timestamp>,
 }
@@ -231,6 +259,19 @@ impl Ledger {
                     entry.listed = entry.listed.max(Some(*at));
                 }
             }
+            News::Holds { digest, platforms } => match self.holds.get_mut(digest) {
+                // Two witnesses never differ; if they did, what both say would count.
+                Some(known) => known.retain(|platform| platforms.contains(platform)),
+                None => {
+                    self.holds.insert(digest.clone(), platforms.clone());
+                }
+            },
+            News::Gone { tags, at } => {
+                for tag in tags {
+                    let entry = self.entry(tag);
+                    entry.gone = entry.gone.max(Some(*at));
+                }
+            }
             News::Confirmed { tag, digest, at } => {
                 let entry = self.entry(tag);
                 let first = entry.digests.entry(digest.clone()).or_insert(First { seen: *at, push: None });
@@ -258,9 +299,20 @@ impl Ledger {
         self.listed
     }
 
+    /// What a digest runs on, if a registry was asked.
+    pub fn platforms(&self, digest: &Digest) -> Option<&Platforms> {
+        self.holds.get(digest)
+    }
+
     /// The tags that exist, as far as is known, in byte order.
     pub fn live(&self) -> impl Iterator<Item = (&Tag, &Entry)> {
         self.tags.iter().filter(|(_, entry)| self.is_live(entry))
+    }
+
+    /// The tags that were there and are gone, and since when if that was said, in byte order.
+    pub fn deleted(&self) -> impl Iterator<Item = (&Tag, &Entry, Option<Timestamp>)> {
+        let gone = |(_, entry): &(&Tag, &Entry)| !self.is_live(entry) && entry.first_seen.is_some();
+        self.tags.iter().filter(gone).map(|(tag, entry)| (tag, entry, self.ended(entry)))
     }
 
     /// What is known of a tag that exists.
@@ -268,12 +320,43 @@ impl Ledger {
         self.tags.get(tag).filter(|entry| self.is_live(entry))
     }
 
+    /// All that was ever heard of a tag, whether or not it still exists.
+    pub fn heard_of(&self, tag: &str) -> Option<&Entry> {
+        self.tags.get(tag)
+    }
+
     /// A push or a listing at the very time of a deletion wins: the digest is confirmed before anything is written.
     fn is_live(&self, entry: &Entry) -> bool {
-        let seen = entry.push.as_ref().map(Push::at).max(entry.listed);
-        let Some(seen) = seen else { return false };
+        entry.seen().is_some_and(|seen| self.ended(entry).is_none_or(|ended| seen >= ended))
+    }
+
+    /// When it was last said not to be there any more, by whomever.
+    fn ended(&self, entry: &Entry) -> Option<Timestamp> {
         let digest_deleted = entry.digest().and_then(|digest| self.deleted_digests.get(digest)).copied();
-        entry.deleted.max(digest_deleted).is_none_or(|deleted| seen >= deleted)
+        entry.deleted.max(digest_deleted).max(entry.gone)
+    }
+
+    /// When the registry itself was found not to have a tag any more, in a complete listing and when asked for it; none
+    /// if it was never found so, or the tag came back.
+    pub fn gone(&self, tag: &str) -> Option<Timestamp> {
+        let entry = self.tags.get(tag).filter(|entry| !self.is_live(entry))?;
+        entry.gone.filter(|gone| entry.seen().is_none_or(|seen| seen < *gone))
+    }
+
+    /// Whether a tag was said to be deleted since some time, and not to be there after that.
+    pub fn deleted_since(&self, tag: &str, since: Timestamp) -> bool {
+        let entry = self.tags.get(tag).filter(|entry| !self.is_live(entry));
+        entry.and_then(|entry| self.ended(entry)).is_some_and(|ended| ended >= since)
+    }
+
+    /// The tags that a complete listing should have brought and did not: last seen before it, and not known to be gone
+    /// since. A deletion that only a delivery told of is asked for as well.
+    pub fn missing_from(&self, listed: &BTreeSet<Tag>, before: Timestamp) -> BTreeSet<Tag> {
+        let is_missing = |tag: &Tag, entry: &Entry| {
+            !listed.contains(tag)
+                && entry.seen().is_some_and(|seen| seen < before && entry.gone.is_none_or(|gone| gone <= seen))
+        };
+        self.tags.iter().filter(|(tag, entry)| is_missing(tag, entry)).map(|(tag, _)| tag.clone()).collect()
     }
 }
 
@@ -343,6 +426,29 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_that_the_registry_lacks_is_gone_until_it_is_heard_of_again() {
+        let gone = News::Gone { tags: vec!["1.0".parse().unwrap()], at: at(5) };
+        let mut ledger = fold(&[push("1.0", 'a', Some(1), 1), gone]);
+        assert_eq!((ledger.get("1.0"), ledger.gone("1.0")), (None, Some(at(5))));
+        let listed = News::listed(vec!["1.0".parse().unwrap()], &ledger, at(6));
+        ledger.merge(&listed);
+        assert!(ledger.get("1.0").is_some() && ledger.gone("1.0").is_none());
+    }
+
+    #[test]
+    fn a_deletion_that_only_a_delivery_told_of_is_not_yet_the_registrys_word() {
+        let deleted =
+            News::Deleted { tag: Some("1.0".parse().unwrap()), digest: None, at: at(5), delivery: "d".into() };
+        let mut ledger = fold(&[push("1.0", 'a', Some(1), 1), deleted]);
+        assert_eq!((ledger.get("1.0"), ledger.gone("1.0")), (None, None));
+        let missing = ledger.missing_from(&BTreeSet::new(), at(9));
+        assert_eq!(missing.iter().map(Tag::as_str).collect::<Vec<_>>(), ["1.0"]);
+        ledger.merge(&News::Gone { tags: missing.into_iter().collect(), at: at(9) });
+        assert_eq!(ledger.gone("1.0"), Some(at(9)));
+        assert!(ledger.missing_from(&BTreeSet::new(), at(20)).is_empty(), "it is asked for once");
+    }
+
+    #[test]
     fn deleting_a_manifest_deletes_the_tags_that_point_at_it() {
         let gone = News::Deleted { tag: None, digest: Some(digest_of('a')), at: at(5), delivery: "d".into() };
         let ledger = fold(&[push("1.0", 'a', Some(1), 1), push("1.1", 'b', Some(1), 1), gone]);
@@ -373,6 +479,13 @@ mod tests {
                 tag: None, digest: Some(digest_of(letter)), at: at(time), delivery: "d".into() }),
             1 => (tag.clone(), letter.clone(), 0..6i64).prop_map(|(tag, letter, time)| News::Confirmed {
                 tag: tag.parse().unwrap(), digest: digest_of(letter), at: at(time) }),
+            1 => (letter, prop::collection::btree_set(prop::sample::select(vec!["linux/amd64", "linux/arm64"]), 0..3))
+                .prop_map(|(letter, platforms)| News::Holds {
+                    digest: digest_of(letter),
+                    platforms: platforms.into_iter().map(|platform| platform.parse().unwrap()).collect(),
+                }),
+            1 => (tag.clone(), 0..6i64).prop_map(|(tag, time)| News::Gone {
+                tags: vec![tag.parse().unwrap()], at: at(time) }),
             1 => (tag, 0..6i64).prop_map(|(tag, time)| News::Listed { tags: vec![tag.parse().unwrap()], at: at(time) }),
         ]
     }

@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod manifests;
 pub mod markers;
 pub mod plan;
+pub mod platform;
 pub mod policy;
 pub mod problem;
 pub mod proposal;
@@ -36,6 +37,7 @@ pub mod repository_url;
 pub mod seams;
 pub mod secret;
 pub mod store;
+pub mod template;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod yaml;

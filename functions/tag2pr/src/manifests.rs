@@ -4,20 +4,39 @@ mod automations;
 mod policies;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use jiff::SignedDuration;
 
 use crate::flux::{self, Selector};
 use crate::image::ImageName;
-use crate::markers::{self, Marker};
+use crate::markers::{self, FieldRule, Marker};
+use crate::platform::Platforms;
 use crate::policy::{Policy, PolicyName};
 use crate::problem::{Place, Problem};
+use crate::proposal::message::MessageTemplate;
 use crate::repository_settings::{self, RepositorySettings};
-use crate::seams::{Author, CommitId, File, RepositoryId, Snapshot};
+use crate::seams::{Author, CommitId, File, LeftOut, RepositoryId, Snapshot, Why};
 
-/// Whether a file of a manifests repository may matter at all: the rest is not even kept in memory.
-pub fn wanted(path: &str, bytes: &[u8]) -> bool {
-    path == repository_settings::FILE || flux::wanted(path, bytes) || markers::wanted(path, bytes)
+/// Which files of a manifests repository matter: the rest is not even kept in memory.
+///
+/// `.tag2pr.yaml` must be asked about before the files that its field rules name.
+#[derive(Debug, Default)]
+pub struct Interest {
+    rules: OnceLock<Vec<FieldRule>>,
+}
+
+impl Interest {
+    /// Whether a file may matter at all.
+    pub fn wants(&self, path: &str, bytes: &[u8]) -> bool {
+        if path == repository_settings::FILE {
+            let settings = std::str::from_utf8(bytes).ok().and_then(|text| RepositorySettings::parse(text).ok());
+            let _ = self.rules.set(settings.unwrap_or_default().fields);
+            return true;
+        }
+        let ruled = || self.rules.get().is_some_and(|rules| rules.iter().any(|rule| rule.covers(path)));
+        flux::wanted(path, bytes) || markers::wanted(path, bytes) || ruled()
+    }
 }
 
 /// A manifests repository at one commit.
@@ -33,10 +52,16 @@ pub struct Manifests {
     pub automations: Vec<Automation>,
     /// The automations that do not, and why.
     pub passed_over: Vec<(Place, String)>,
+    /// Values that are marked by where they stand.
+    pub rules: Vec<FieldRule>,
     /// The marked values, by file.
     pub markers: BTreeMap<String, Vec<Marker>>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// Files that were read, although they are broken around their markers.
+    pub broken: Vec<Problem>,
+    /// Symbolic links to files with marked values, or out of the repository: they are not followed.
+    pub links: Vec<Problem>,
 }
 
 /// An ImagePolicy together with its ImageRepository.
@@ -52,6 +77,8 @@ pub struct DeclaredPolicy {
     pub policy: Result<(ImageName, Policy), String>,
     /// How long a tag must have been known here before it is proposed.
     pub minimum_age: Option<SignedDuration>,
+    /// What the tag's index must hold, all of it, before it is selected.
+    pub platforms: Platforms,
 }
 
 /// An ImageUpdateAutomation, as far as it matters here.
@@ -69,6 +96,8 @@ pub struct Automation {
     pub path: String,
     /// Who commits.
     pub author: Author,
+    /// How the commit's message shall be.
+    pub message: Option<MessageTemplate>,
 }
 
 impl Automation {
@@ -90,16 +119,6 @@ impl Manifests {
     pub fn read(repository: &RepositoryId, snapshot: Snapshot) -> Self {
         let found = flux::read(&snapshot.files);
         let mut problems = found.problems.clone();
-        let mut all_markers = BTreeMap::new();
-        for file in snapshot.files.iter().filter(|file| markers::wanted(&file.path, &file.bytes)) {
-            match markers::find(&file.path, &file.bytes) {
-                Ok(markers) if markers.is_empty() => {}
-                Ok(markers) => {
-                    all_markers.insert(file.path.clone(), markers);
-                }
-                Err(problem) => problems.push(problem),
-            }
-        }
         let settings = match settings(&snapshot.files) {
             Ok(settings) => Ok(settings),
             Err(problem) => {
@@ -108,6 +127,22 @@ impl Manifests {
                 Err(reason)
             }
         };
+        let rules = settings.as_ref().map(|settings| settings.fields.clone()).unwrap_or_default();
+        let mut all_markers = BTreeMap::new();
+        let mut broken = Vec::new();
+        for file in &snapshot.files {
+            match markers::read(&file.path, &file.bytes, &rules) {
+                Ok(read) => {
+                    broken.extend(read.broken);
+                    if !read.markers.is_empty() {
+                        all_markers.insert(file.path.clone(), read.markers);
+                    }
+                }
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let not_read = NotRead::of(&snapshot.left_out, &rules, |file| all_markers.contains_key(file));
+        problems.extend(not_read.too_large);
         let policies = policies::declare(&found, settings.as_ref());
         let (automations, passed_over) = automations::follow(&found, settings.as_ref(), repository);
         problems.sort();
@@ -118,8 +153,11 @@ impl Manifests {
             files: snapshot.files,
             automations,
             passed_over,
+            rules,
             markers: all_markers,
             problems,
+            broken,
+            links: not_read.links,
         }
     }
 
@@ -135,10 +173,71 @@ impl Manifests {
         }
     }
 
+    /// Takes images by the name that their registry is configured under. What is written stays as the policy names it.
+    pub fn rename_registries(&mut self, aliases: &BTreeMap<String, String>) {
+        for (image, _) in self.policies.iter_mut().filter_map(|declared| declared.policy.as_mut().ok()) {
+            let renamed = aliases.get(image.registry()).and_then(|name| ImageName::new(name, image.repository()).ok());
+            *image = renamed.unwrap_or_else(|| image.clone());
+        }
+    }
+
     /// The images that its policies are about.
     pub fn images(&self) -> BTreeSet<ImageName> {
         self.policies.iter().filter_map(|policy| policy.policy.as_ref().ok()).map(|(image, _)| image.clone()).collect()
     }
+}
+
+/// What was not read although it may hold marked values.
+pub struct NotRead {
+    /// Files over the limit.
+    pub too_large: Vec<Problem>,
+    /// Symbolic links to files with marked values, or out of the repository.
+    pub links: Vec<Problem>,
+}
+
+impl NotRead {
+    /// Looks through what a snapshot left out. `is_marked` says whether a file that was read has marked values.
+    pub fn of(left_out: &[LeftOut], rules: &[FieldRule], is_marked: impl Fn(&str) -> bool) -> Self {
+        let mut not_read = Self { too_large: Vec::new(), links: Vec::new() };
+        for LeftOut { path, why } in left_out {
+            if !markers::counts_in(path) && !rules.iter().any(|rule| rule.covers(path)) {
+                continue;
+            }
+            match why {
+                Why::LargerThan(limit) => {
+                    let reason = format!("not read: it is larger than {limit} bytes");
+                    not_read.too_large.push(Problem::of(path, reason));
+                }
+                Why::Link(target) => not_read.links.extend(link(path, target, &is_marked)),
+            }
+        }
+        not_read
+    }
+}
+
+/// What is to be said of a symbolic link: nothing if nobody could miss an update.
+fn link(path: &str, target: &str, is_marked: &dyn Fn(&str) -> bool) -> Option<Problem> {
+    let mut segments: Vec<&str> = path.split('/').collect();
+    segments.pop();
+    let mut outside = target.starts_with('/');
+    for segment in target.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => outside |= segments.pop().is_none(),
+            segment => segments.push(segment),
+        }
+    }
+    let inside = segments.join("/");
+    if outside {
+        return Some(Problem::of(
+            path,
+            format!("a symbolic link out of the repository, to `{target}`: it is not followed"),
+        ));
+    }
+    is_marked(&inside).then(|| {
+        let reason = format!("a symbolic link to `{inside}`: it is not followed, the file is updated where it lies");
+        Problem::of(path, reason)
+    })
 }
 
 /// What `.tag2pr.yaml` says, if there is one.

@@ -7,25 +7,53 @@
 //! image: ghcr.io/acme/web:1.2.3 # {"$imagepolicy": "flux-system:web"}
 //! ```
 //!
-//! [`find`] lists them, [`edit`] writes the values that the policies selected. Where Flux prints the whole file anew,
+//! The same comment counts in other formats that have comments, and rules of `.tag2pr.yaml` mark values where there are none:
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | `format` | which format a file is in, by its name |
+//! | `setter` | what a marker's comment says |
+//! | `yaml`, `scalar` | which comment belongs to which scalar of a YAML file, and how a new value is written there |
+//! | `values` | the same for every other format |
+//! | `toml`, `hcl`, `json` | the values of files that a parser reads |
+//! | `lines` | the values of those that none reads: one on each line |
+//! | `fields` | field rules: which values a pointer leads to |
+//! | `reading` | one file, whatever its format |
+//!
+//! [`find`] lists marked values, [`edit`] writes the values that the policies selected. Where Flux prints the whole file anew,
 //! every other byte stays here; the result is parsed again and compared before anybody gets to see it.
 
+mod fields;
+mod format;
+mod hcl;
+mod json;
+mod lines;
+mod reading;
 mod scalar;
 mod setter;
+mod toml;
+mod values;
 mod yaml;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use granit_parser::Event;
+use memchr::memmem;
 use serde::Serialize;
 
+pub use fields::{FieldRule, Glob, Pointer};
+pub(crate) use format::is_yaml;
 pub use setter::{Part, Setter, TOKEN};
 
 use crate::image::{Digest, ImageRef, Tag};
 use crate::policy::PolicyName;
 use crate::problem::{Place, Problem};
-use crate::yaml::{Syntax, events, range, text};
+use crate::yaml::{Syntax, events, range};
+
+use self::format::Format;
+use self::reading::Reading;
 
 /// What a policy selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +95,8 @@ pub struct Marker {
     pub span: Range<usize>,
     /// The object around it; none in files that are no Kubernetes manifests.
     pub object: Option<ObjectId>,
+    /// A rule of `.tag2pr.yaml` marks it, no comment.
+    pub by_rule: bool,
 }
 
 /// One value that was written.
@@ -133,124 +163,147 @@ pub struct Edited {
     pub problems: Vec<Problem>,
 }
 
-/// Whether a file can hold markers: it is YAML by its name, as Flux sees it, and has the token in it.
+/// Whether a file can hold markers: markers count in its format, which its name tells, and it has the token in it.
 pub fn wanted(path: &str, bytes: &[u8]) -> bool {
-    is_yaml(path) && contains(bytes, TOKEN)
+    Format::of(path).is_some() && contains_token(bytes)
 }
 
-pub(crate) fn is_yaml(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.ends_with(".yaml") || name.ends_with(".yml") || name == "Kustomization"
+/// Whether a file's name alone makes it one that markers count in.
+pub fn counts_in(path: &str) -> bool {
+    Format::of(path).is_some()
 }
 
-pub(crate) fn contains(bytes: &[u8], token: &str) -> bool {
-    // The first byte of each token is rare enough that this is as fast as reading the file.
-    let token = token.as_bytes();
-    let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|byte| Some(byte) == token.first()) {
-        rest = &rest[at..];
-        if rest.starts_with(token) {
-            return true;
-        }
-        rest = &rest[1..];
-    }
-    false
+fn contains_token(bytes: &[u8]) -> bool {
+    static TOKENS: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(TOKEN));
+    TOKENS.find(bytes).is_some()
 }
 
-/// The markers of a file, in its order; none in a file that can hold none.
+/// Whether field rules count in a file, by its name.
+pub fn takes_rules(path: &str) -> bool {
+    matches!(Format::of(path), Some(Format::Yaml | Format::Json))
+}
+
+/// For each pointer of a rule, whether it leads to a value in a file; nothing if the file cannot be read.
+pub fn leads(path: &str, bytes: &[u8], rule: &FieldRule) -> Option<Vec<bool>> {
+    let text = crate::yaml::text(bytes).ok()?;
+    let paths: Vec<Vec<fields::Step>> = match Format::of(path)? {
+        Format::Yaml => fields::paths(&events(text).ok()?).into_iter().map(|(_, path)| path).collect(),
+        Format::Json => json::values(text).ok()?.into_iter().map(|(_, path)| path).collect(),
+        Format::Toml | Format::Hcl | Format::Lines(_) => return None,
+    };
+    Some(rule.at.iter().map(|pointer| paths.iter().any(|path| pointer.leads_to(path))).collect())
+}
+
+/// What a file says of markers.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// In the order of the file.
+    pub markers: Vec<Marker>,
+    /// The comments with the token in them that mark nothing, or not well, and why: Flux passes over them in silence.
+    pub strays: Vec<Problem>,
+    /// Whether it was read otherwise than Flux reads it: as another format, or line by line.
+    pub by_line: bool,
+    /// Why the file was not read as what its name says, but line by line; nothing if it was, or if a template engine has to
+    /// write it first.
+    pub broken: Option<Problem>,
+}
+
+/// Reads the markers of a file, and the values in it that field rules mark.
 ///
 /// # Errors
 ///
-/// When a file with the token in it cannot be read as YAML.
-pub fn find(path: &str, bytes: &[u8]) -> Result<Vec<Marker>, Problem> {
-    if !wanted(path, bytes) {
-        return Ok(Vec::new());
-    }
-    let text = text(bytes).map_err(|error| error.problem(path))?;
-    let scan = yaml::scan(text).map_err(|error| error.problem(path))?;
-    Ok(scan.marked.iter().map(|marked| marker(text, &scan, marked)).collect())
-}
-
-/// The comments with the token in them that mark nothing, and why: Flux passes over them in silence.
-///
-/// # Errors
-///
-/// When a file with the token in it cannot be read as YAML.
-pub fn strays(path: &str, bytes: &[u8]) -> Result<Vec<Problem>, Problem> {
-    if !wanted(path, bytes) {
-        return Ok(Vec::new());
-    }
-    let text = text(bytes).map_err(|error| error.problem(path))?;
-    let scan = yaml::scan(text).map_err(|error| error.problem(path))?;
-    let problem = |(at, reason): &(usize, &str)| {
-        let (line, column) = position(text, *at);
+/// When a file that may have marked values cannot be read, or must not be edited.
+pub fn read(path: &str, bytes: &[u8], rules: &[FieldRule]) -> Result<Read, Problem> {
+    let Some(reading) = Reading::of(path, bytes, rules)? else { return Ok(Read::default()) };
+    let stray = |(at, reason): &(usize, &str)| {
+        let (line, column) = position(reading.text, *at);
         Problem::at(Place { file: path.to_owned(), line, column }, *reason)
     };
-    Ok(scan.stray.iter().map(problem).collect())
+    let broken = reading.broken.as_ref().filter(|_| !reading::is_template(reading.text)).map(|error| {
+        let mut problem = error.clone().problem(path);
+        problem.reason.push_str("; its marked lines are edited one by one");
+        problem
+    });
+    let by_line = reading.broken.is_some() || !is_yaml(path);
+    Ok(Read { strays: reading.stray.iter().map(stray).collect(), by_line, broken, markers: reading.markers })
 }
 
-/// Writes the wanted images at the markers of a file.
+/// The marked values of a file, in its order; none in a file that can hold none.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn find(path: &str, bytes: &[u8], rules: &[FieldRule]) -> Result<Vec<Marker>, Problem> {
+    Ok(read(path, bytes, rules)?.markers)
+}
+
+/// Writes the wanted images at the marked values of a file.
 ///
 /// `wanted` gives what the policy of a setter selected; none leaves the value alone.
 ///
 /// # Errors
 ///
-/// When a file with the token in it cannot be read as YAML, or when the result is not what was meant: nothing changes.
-pub fn edit(path: &str, bytes: &[u8], wanted: &dyn Fn(&Setter) -> Option<NewImage>) -> Result<Edited, Problem> {
+/// As [`read`], or when the result is not what was meant: nothing changes.
+pub fn edit(
+    path: &str,
+    bytes: &[u8],
+    rules: &[FieldRule],
+    wanted: &dyn Fn(&Setter) -> Option<NewImage>,
+) -> Result<Edited, Problem> {
     let unchanged = Edited { bytes: bytes.to_vec(), changes: Vec::new(), problems: Vec::new() };
-    if !self::wanted(path, bytes) {
-        return Ok(unchanged);
-    }
-    let text = text(bytes).map_err(|error| error.problem(path))?;
-    let scan = yaml::scan(text).map_err(|error| error.problem(path))?;
+    let Some(reading) = Reading::of(path, bytes, rules)? else { return Ok(unchanged) };
 
     let mut planned = Vec::new();
     let mut refused: BTreeSet<&PolicyName> = BTreeSet::new();
     let mut problems = Vec::new();
-    for marked in &scan.marked {
-        let Some(image) = wanted(&marked.setter) else { continue };
-        let marker = marker(text, &scan, marked);
-        let splices = part(&image, &marked.setter).and_then(|new| {
+    for (number, marker) in reading.markers.iter().enumerate() {
+        let Some(image) = wanted(&marker.setter) else { continue };
+        let splices = part(&image, &marker.setter).and_then(|new| {
             if new == marker.value {
                 return Ok(None);
             }
-            scalar::replace(text, &scan.events[marked.event].0, marked, &new).map(|splices| Some((new, splices)))
+            reading.replace(number, &new).map(|splices| Some((new, splices)))
         });
         match splices {
             Ok(None) => {}
-            Ok(Some((new, splices))) => planned.push((marked, marker, new, splices)),
+            Ok(Some((new, splices))) => planned.push((number, new, splices)),
             Err(reason) => {
-                refused.insert(&marked.setter.policy);
+                refused.insert(&marker.setter.policy);
                 let place = Place { file: path.to_owned(), line: marker.line, column: marker.column };
                 problems.push(Problem::at(place, reason));
             }
         }
     }
-    planned.retain(|(marked, ..)| !refused.contains(&marked.setter.policy));
+    planned.retain(|(number, ..)| !refused.contains(&reading.markers[*number].setter.policy));
     if planned.is_empty() {
         return Ok(Edited { problems, ..unchanged });
     }
 
+    let text = reading.text;
     let mut result = String::with_capacity(text.len() + 64);
     let mut kept = 0;
-    for (at, replacement) in planned.iter().flat_map(|(_, _, _, splices)| splices) {
+    for (at, replacement) in planned.iter().flat_map(|(.., splices)| splices) {
         result.push_str(text.get(kept..at.start).ok_or_else(|| defect(path, "two values overlap"))?);
         result.push_str(replacement);
         kept = at.end;
     }
     result.push_str(&text[kept..]);
-    let meant: Vec<(usize, &str)> = planned.iter().map(|(marked, _, new, _)| (marked.event, new.as_str())).collect();
-    verify(&scan.events, &result, &meant).map_err(|reason| defect(path, &reason))?;
+    let meant: Vec<(usize, &str)> = planned.iter().map(|(number, new, _)| (*number, new.as_str())).collect();
+    reading.verify(&result, &meant, rules, path).map_err(|reason| defect(path, &reason))?;
 
-    let change = |(_, marker, new, _): (_, Marker, String, _)| Change {
-        file: path.to_owned(),
-        line: marker.line,
-        old: marker.value,
-        new,
-        setter: marker.setter,
-        object: marker.object,
+    let change = |(number, new, _): (usize, String, _)| {
+        let marker = &reading.markers[number];
+        Change {
+            file: path.to_owned(),
+            line: marker.line,
+            old: marker.value.clone(),
+            new,
+            setter: marker.setter.clone(),
+            object: marker.object.clone(),
+        }
     };
-    Ok(Edited { bytes: result.into_bytes(), changes: planned.into_iter().map(change).collect(), problems })
+    let changes = planned.into_iter().map(change).collect();
+    Ok(Edited { bytes: result.into_bytes(), changes, problems })
 }
 
 fn defect(path: &str, reason: &str) -> Problem {
@@ -261,23 +314,6 @@ fn defect(path: &str, reason: &str) -> Problem {
         this is a defect of tag2pr, please report it with the file"
         ),
     )
-}
-
-fn marker(text: &str, scan: &yaml::Scan<'_>, marked: &yaml::Marked) -> Marker {
-    let (event, span) = &scan.events[marked.event];
-    let (line, column) = match &marked.header {
-        Some(header) => position(text, header.start),
-        None => (span.start.line(), span.start.col() + 1),
-    };
-    let value = event.scalar().map(|(value, _)| value.to_owned()).unwrap_or_default();
-    Marker {
-        setter: marked.setter.clone(),
-        line,
-        column,
-        value,
-        span: marked.span.clone(),
-        object: marked.object.clone(),
-    }
 }
 
 /// Line and column of a byte, both from 1.

@@ -4,6 +4,7 @@
 //! holds a question. [`crate::flow`] asks the registry and plans again with the answers.
 
 mod choice;
+mod pool;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,19 +12,23 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use self::choice::known;
-use self::choice::{Choice, choose};
+use self::choice::{Choice, Unclear, choose};
+use self::pool::heard_of;
+pub use self::pool::{Aside, Pool, Why, known};
 use crate::image::{Digest, ImageName, ImageRef, Tag};
 use crate::ledger::Ledger;
 use crate::manifests::{Automation, DeclaredPolicy, Manifests};
-use crate::markers::{self, Change, NewImage, Part};
-use crate::policy::{DigestReflection, PolicyName};
+use crate::markers::{self, Change, Marker, NewImage, Part};
+use crate::policy::{DigestReflection, Known, PolicyName, Step};
 use crate::problem::Problem;
-use crate::proposal::{Bump, Parts, Proposal, compose};
+use crate::proposal::{Bump, Parts, Proposal, compose, markdown, minute};
 use crate::seams::File;
 
 /// One tag of one image that a registry shall confirm.
 pub type Question = (ImageName, Tag);
+
+/// One digest of one image, of which a registry shall say what it holds.
+pub type Contents = (ImageName, Digest);
 
 /// What a registry said of a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +68,13 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// Whether it is on this tag of a policy. Where one of the digests is not known, the tag decides.
+    pub fn is_on(&self, policy: &PolicyName, tag: &str, digest: Option<&Digest>) -> bool {
+        self.policy == *policy
+            && self.tag.as_str() == tag
+            && (self.digest.is_none() || digest.is_none() || self.digest.as_ref() == digest)
+    }
+
     /// Whether both hold the same, whenever and for whatever reason.
     pub fn is_same(&self, other: &Self) -> bool {
         (&self.proposal, &self.policy, &self.tag, &self.digest)
@@ -86,6 +98,8 @@ pub enum Outcome {
         /// The tag in Git.
         in_git: String,
     },
+    /// Whether what stands in Git ranks higher is not known; the reason. It stays.
+    Incomparable(String),
     /// A person does not want this tag.
     Held(String),
     /// The registry does not have the tag.
@@ -102,7 +116,11 @@ impl Outcome {
     /// Whether it is unknown what shall stand in Git: what is proposed already then stays as it is.
     pub fn is_undecided(&self) -> bool {
         match self {
-            Self::NothingSelected(_) | Self::NotConfirmed(_) | Self::Waiting(_) | Self::TooYoung(_) => true,
+            Self::NothingSelected(_)
+            | Self::Incomparable(_)
+            | Self::NotConfirmed(_)
+            | Self::Waiting(_)
+            | Self::TooYoung(_) => true,
             Self::Changes
             | Self::UpToDate
             | Self::NoMarker
@@ -123,6 +141,7 @@ impl fmt::Display for Outcome {
             Self::Backwards { in_git } => {
                 write!(f, "backwards: {in_git} stands in Git and ranks higher under the same policy; it stays")
             }
+            Self::Incomparable(reason) => write!(f, "not comparable: {reason}"),
             Self::Held(reason) => write!(f, "held: {reason}"),
             Self::Gone(reason) => write!(f, "gone: {reason}"),
             Self::TooYoung(reason) => write!(f, "too young: {reason}"),
@@ -145,6 +164,8 @@ pub struct Line {
     pub tag: Option<String>,
     /// What became of it.
     pub outcome: Outcome,
+    /// The tags that rank higher and do not hold what the policy wants, in half a sentence.
+    pub passed_over: Option<String>,
 }
 
 /// What shall happen to one manifests repository.
@@ -158,6 +179,8 @@ pub struct Plan {
     pub lines: Vec<Line>,
     /// What registries must be asked before more can be said.
     pub questions: BTreeSet<Question>,
+    /// What registries must say the platforms of.
+    pub contents: BTreeSet<Contents>,
     /// Files that could not be edited, with the reason.
     pub problems: Vec<Problem>,
 }
@@ -173,6 +196,8 @@ pub struct Evidence<'a> {
     pub holds: &'a BTreeSet<Hold>,
     /// What registries have said so far.
     pub answers: &'a BTreeMap<Question, Answer>,
+    /// Where registries were asked what a digest holds and did not say it; what they said is in the ledgers.
+    pub contents: &'a BTreeMap<Contents, Answer>,
     /// What minimum ages are counted up to.
     pub now: Timestamp,
 }
@@ -197,11 +222,11 @@ pub fn plan(evidence: &Evidence<'_>) -> Plan {
         .manifests
         .policies
         .iter()
-        .map(|policy| (&policy.name, choose(policy, evidence.ledgers, evidence.now)))
+        .map(|policy| (&policy.name, choose(policy, evidence, &tags_in_git(evidence.manifests, &policy.name))))
         .collect();
     for (branch, mut automations) in branches {
         automations.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut draft = Draft::new(&automations[0].name, evidence);
+        let mut draft = Draft::new(&automations, evidence);
         for automation in &automations {
             draft.add(automation, &choices, &mut plan);
         }
@@ -209,6 +234,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Plan {
             name: draft.name.to_owned(),
             branch: branch.to_owned(),
             author: automations[0].author.clone(),
+            message: automations.iter().find_map(|automation| automation.message.clone()),
             bumps: draft.bumps,
             changes: draft.changes,
             files: draft.files.into_iter().map(|(path, bytes)| File { path: path.to_owned(), bytes }).collect(),
@@ -237,6 +263,8 @@ struct InGit {
 /// A proposal in the making.
 struct Draft<'a> {
     name: &'a str,
+    /// The automations that share it: a hold may have been made while another one was the first.
+    sharing: BTreeSet<&'a str>,
     evidence: &'a Evidence<'a>,
     files: BTreeMap<&'a str, Vec<u8>>,
     changes: Vec<Change>,
@@ -245,8 +273,18 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(name: &'a str, evidence: &'a Evidence<'a>) -> Self {
-        Self { name, evidence, files: BTreeMap::new(), changes: Vec::new(), bumps: Vec::new(), first_seen: None }
+    fn new(automations: &[&'a Automation], evidence: &'a Evidence<'a>) -> Self {
+        let sharing = automations.iter().map(|automation| automation.name.as_str()).collect();
+        let name = automations[0].name.as_str();
+        Self {
+            name,
+            sharing,
+            evidence,
+            files: BTreeMap::new(),
+            changes: Vec::new(),
+            bumps: Vec::new(),
+            first_seen: None,
+        }
     }
 
     /// Adds what one automation changes.
@@ -256,7 +294,7 @@ impl<'a> Draft<'a> {
         for declared in self.evidence.manifests.policies.iter().filter(|policy| automation.applies(policy)) {
             let Some(choice) = choices.get(&declared.name) else { continue };
             let in_git = self.in_git(automation, &declared.name);
-            let (outcome, new) = self.decide(declared, choice, &in_git, &mut plan.questions);
+            let (outcome, new) = self.decide(declared, choice, &in_git, plan);
             let tag = choice.chosen.as_ref().ok().map(|chosen| chosen.tag.to_string());
             plan.lines.push(Line {
                 proposal: self.name.to_owned(),
@@ -264,6 +302,7 @@ impl<'a> Draft<'a> {
                 image: choice.policy.as_ref().map_or_else(|_| String::new(), |(_, policy)| policy.image.clone()),
                 tag,
                 outcome,
+                passed_over: choice.passed_over.clone(),
             });
             if let Some(new) = new {
                 wanted.insert(&declared.name, new);
@@ -323,7 +362,7 @@ impl<'a> Draft<'a> {
         declared: &DeclaredPolicy,
         choice: &Choice<'_>,
         in_git: &InGit,
-        questions: &mut BTreeSet<Question>,
+        plan: &mut Plan,
     ) -> (Outcome, Option<NewImage>) {
         let (image, policy) = match &choice.policy {
             Ok(policy) => *policy,
@@ -337,9 +376,21 @@ impl<'a> Draft<'a> {
             Err(reason) => return (Outcome::NothingSelected(reason.clone()), None),
         };
         let tag = chosen.tag.as_str();
-        // Of several values the highest ranked counts: one of them is enough to see that this would be a step back.
-        if let Some(higher) = in_git.tags.iter().find(|there| policy.compare(there, tag).is_some_and(|o| o.is_gt())) {
-            return (Outcome::Backwards { in_git: higher.clone() }, None);
+        // Of several values the highest ranked counts: one of them is enough to see that this would be a step back. One
+        // that is no longer at the registry cannot stay.
+        let ledger = self.evidence.ledgers.get(image);
+        let to = heard_of(ledger, tag);
+        let mut unknown = None;
+        for there in in_git.tags.iter().filter(|there| self.gone(image, there).is_none()) {
+            let there = heard_of(ledger, there);
+            match policy.step(&there, &to) {
+                Step::Forward => {}
+                Step::Backwards => return (Outcome::Backwards { in_git: there.tag.to_owned() }, None),
+                Step::Unknown => unknown = unknown.or(Some(there)),
+            }
+        }
+        if let Some(there) = unknown {
+            return (Outcome::Incomparable(which_is_newer(&there, &to)), None);
         }
         let same_tag = !in_git.tag_missing && in_git.tags.iter().all(|there| there == tag);
         let settled = match policy.digest {
@@ -359,7 +410,7 @@ impl<'a> Draft<'a> {
         let question = (image.clone(), chosen.tag.clone());
         let digest = match self.evidence.answers.get(&question) {
             None => {
-                questions.insert(question);
+                plan.questions.insert(question);
                 return (Outcome::Waiting("the registry has not been asked yet".to_owned()), None);
             }
             Some(Answer::Gone) => {
@@ -371,12 +422,11 @@ impl<'a> Draft<'a> {
             Some(Answer::Digest(digest)) => Some(digest),
             Some(Answer::NotAsked(digest)) => digest.as_ref(),
         };
-        let held = self.evidence.holds.iter().find(|hold| {
-            hold.proposal == self.name
-                && hold.policy == declared.name
-                && hold.tag == chosen.tag
-                && (hold.digest.is_none() || digest.is_none() || hold.digest.as_ref() == digest)
-        });
+        let held = self
+            .evidence
+            .holds
+            .iter()
+            .find(|hold| self.sharing.contains(hold.proposal.as_str()) && hold.is_on(&declared.name, tag, digest));
         if let Some(hold) = held {
             return (Outcome::Held(hold.reason.clone()), None);
         }
@@ -384,6 +434,9 @@ impl<'a> Draft<'a> {
             && let Some(until) = self.too_young(image, &chosen.tag, digest, age)
         {
             return (Outcome::TooYoung(until), None);
+        }
+        if let Some(unclear) = &choice.unclear {
+            return (inside(image, chosen.tag.as_str(), unclear, plan), None);
         }
         match (policy.digest, digest) {
             (DigestReflection::Never, _) => (Outcome::UpToDate, Some(new(None))),
@@ -398,6 +451,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// When the registry was found not to have a tag any more; none if it has it, as far as is known.
+    fn gone(&self, image: &ImageName, tag: &str) -> Option<Timestamp> {
+        self.evidence.ledgers.get(image).and_then(|ledger| ledger.gone(tag))
+    }
+
     /// What a tag points at may be younger than the tag: until when, if it is too young.
     fn too_young(&self, image: &ImageName, tag: &Tag, digest: &Digest, age: SignedDuration) -> Option<String> {
         let entry = self.evidence.ledgers.get(image).and_then(|ledger| ledger.get(tag.as_str()));
@@ -405,7 +463,7 @@ impl<'a> Draft<'a> {
             Some(first) if self.evidence.now.duration_since(first.seen) >= age => None,
             Some(first) => Some(format!(
                 "what {tag} points at now was first seen {}, and the policy wants an age that it has not reached",
-                crate::proposal::minute(first.seen)
+                minute(first.seen)
             )),
             None => Some(format!("since when {tag} points at what it does now is not known yet")),
         }
@@ -426,7 +484,7 @@ impl<'a> Draft<'a> {
         let marked = manifests.files.iter().filter(|file| manifests.markers.contains_key(&file.path));
         for file in marked.filter(|file| automation.covers(&file.path)) {
             let bytes = self.files.get(file.path.as_str()).unwrap_or(&file.bytes);
-            match markers::edit(&file.path, bytes, &|setter| wanted.get(&setter.policy).cloned()) {
+            match markers::edit(&file.path, bytes, &manifests.rules, &|setter| wanted.get(&setter.policy).cloned()) {
                 Ok(edited) => {
                     plan.problems.extend(edited.problems);
                     if !edited.changes.is_empty() {
@@ -458,6 +516,10 @@ impl<'a> Draft<'a> {
             bump.moved &= changes.iter().all(|change| change.keeps_tag());
             return;
         }
+        let mut why = choice.why.clone();
+        if let Ok((image, _)) = &choice.policy {
+            why.extend(from.iter().filter_map(|tag| Some(no_longer_there(tag, self.gone(image, tag)?))));
+        }
         self.bumps.push(Bump {
             policy: policy.clone(),
             place: format!("{}:{}", declared.place.file, declared.place.line),
@@ -469,9 +531,67 @@ impl<'a> Draft<'a> {
             pushed_at: chosen.pushed_at,
             actor: chosen.actor.clone(),
             delivery: chosen.delivery.clone(),
-            why: choice.why.clone(),
+            why,
         });
     }
+}
+
+/// Every tag that is marked with a policy, wherever it stands.
+fn tags_in_git<'a>(manifests: &'a Manifests, policy: &PolicyName) -> BTreeSet<&'a str> {
+    let markers = manifests.markers.values().flatten().filter(|marker| marker.setter.policy == *policy);
+    let tag = |marker: &'a Marker| match marker.setter.part {
+        Part::Tag => Some(marker.value.as_str()),
+        Part::Reference => {
+            let reference = marker.value.split_once('@').map_or(marker.value.as_str(), |(before, _)| before);
+            Some(reference.rsplit_once(':').map_or("", |(_, tag)| tag))
+        }
+        Part::Name | Part::Digest => None,
+    };
+    markers.filter_map(tag).collect()
+}
+
+/// What becomes of a tag of which it is not known what it holds.
+fn inside(image: &ImageName, tag: &str, unclear: &Unclear, plan: &mut Plan) -> Outcome {
+    let registry = image.registry();
+    match unclear {
+        Unclear::Unasked(digest) => {
+            plan.contents.insert((image.clone(), digest.clone()));
+            Outcome::Waiting(format!("the registry has not been asked yet what {tag} holds"))
+        }
+        Unclear::Answered(Answer::NoAnswer { reason, later: true }) => Outcome::Waiting(reason.clone()),
+        Unclear::Answered(Answer::NoAnswer { reason, later: false }) => Outcome::NotConfirmed(reason.clone()),
+        Unclear::Answered(_) => {
+            Outcome::Gone(format!("{registry} says that there is no such image as {tag} was (any more)"))
+        }
+        Unclear::NotToBeAsked => Outcome::NotConfirmed(format!(
+            "the policy wants certain platforms, and {registry} is configured not to be asked what {tag} holds"
+        )),
+    }
+}
+
+/// Why nobody knows whether a tag was pushed after the one in Git, and what will mend that.
+fn which_is_newer(in_git: &Known<'_>, tag: &Known<'_>) -> String {
+    let (there, tag) = (in_git.tag, tag.tag);
+    match in_git.first_seen {
+        Some(seen) => format!(
+            "{there} stands in Git, and when it was pushed is not known: only a listing told of it, first {}. {tag} was not \
+             pushed after that, so it may be older; {there} stays until a newer push",
+            minute(seen)
+        ),
+        None => format!(
+            "{there} stands in Git, and no delivery or listing has told of it, so {tag} may be older; {there} stays until \
+             somebody writes another"
+        ),
+    }
+}
+
+fn no_longer_there(tag: &str, since: Timestamp) -> String {
+    format!(
+        "{}, which stands in Git, is no longer at the registry: it answers that there is no such tag, and its complete \
+         list of {} lacks it.",
+        markdown::code(tag),
+        minute(since)
+    )
 }
 
 /// What stood there: the tags, and other parts of images only where no tag did.

@@ -10,6 +10,9 @@
 //! One value that is no number fails a `numerical` policy as a whole. A failure selects nothing; what was selected
 //! before stays.
 //!
+//! One order is ours alone: [`Order::Newest`] goes by push time, for tags that say nothing about their age. A tag that
+//! only a listing told of has no push time, so it is no candidate, and it fails nothing.
+//!
 //! # Ties
 //!
 //! Where several tags rank equally, because they have the same value or because `v1.0.0` and `1.0.0` are one version,
@@ -47,7 +50,9 @@ use self::order::Rank;
 pub use self::order::{Direction, Order};
 pub use self::pattern::InvalidPattern;
 pub use self::selection::{Counts, Selection, Verdict};
-pub use self::spec::{DigestReflection, FilterTags, OrderSpec, PolicyChoice, PolicyName, PolicySpec, SemverSpec};
+pub use self::spec::{
+    DigestReflection, FilterTags, NewestSpec, OrderSpec, PolicyChoice, PolicyName, PolicySpec, SemverSpec,
+};
 use self::values::Values;
 use crate::image::Digest;
 
@@ -88,6 +93,17 @@ pub struct Policy {
     pub digest: DigestReflection,
 }
 
+/// What writing one tag in place of another would be, as a policy sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Not back: the policy ranks the new tag at least as high, or would not consider the old one at all.
+    Forward,
+    /// The policy ranks the old tag higher.
+    Backwards,
+    /// What is known does not tell which of them it ranks higher.
+    Unknown,
+}
+
 /// A tag that could be selected.
 #[derive(Clone, Copy)]
 struct Candidate<'a> {
@@ -107,7 +123,7 @@ impl Policy {
                 continue;
             }
             let value = values.get(index, known.tag);
-            match self.order.rank(value) {
+            match self.order.rank(known, value) {
                 Ok(rank) => {
                     let candidate = Candidate { index, known, value, rank };
                     if best.is_none_or(|best| self.preference(&candidate, &best).is_gt()) {
@@ -123,14 +139,40 @@ impl Policy {
 
     /// How this policy ranks two tags: `Greater` if it prefers the first. Ties are equal, whatever decides them.
     ///
-    /// Nothing if it would not consider one of them: excluded, dropped by the pattern, outside of the range, no number.
-    pub fn compare(&self, a: &str, b: &str) -> Option<Ordering> {
-        let (values, verdicts) = Values::read(&self.exclusions, self.filter.as_ref(), &[Known::tag(a), Known::tag(b)]);
+    /// Nothing if it would not consider one of them: excluded, dropped by the pattern, outside of the range, no number,
+    /// no push time where that decides.
+    pub fn compare(&self, a: &Known<'_>, b: &Known<'_>) -> Option<Ordering> {
+        let (values, verdicts) = Values::read(&self.exclusions, self.filter.as_ref(), &[*a, *b]);
         if verdicts != [Verdict::Outranked; 2] {
             return None;
         }
-        let (a, b) = (values.get(0, a), values.get(1, b));
-        Some(self.order.compare(self.order.rank(a).ok()?, self.order.rank(b).ok()?))
+        let rank_a = self.order.rank(a, values.get(0, a.tag)).ok()?;
+        let rank_b = self.order.rank(b, values.get(1, b.tag)).ok()?;
+        Some(self.order.compare(rank_a, rank_b))
+    }
+
+    /// What it would be to write the tag `to` where `from` stands.
+    ///
+    /// Under [`Order::Newest`] a tag without a push time was there when it was first seen, so whatever was pushed after
+    /// that is newer; of anything else it cannot be said.
+    pub fn step(&self, from: &Known<'_>, to: &Known<'_>) -> Step {
+        let timeless = matches!(self.order, Order::Newest) && from.pushed_at.is_none();
+        if !timeless || from.tag == to.tag || !self.considers(from) {
+            return match self.compare(from, to) {
+                Some(Ordering::Greater) => Step::Backwards,
+                _ => Step::Forward,
+            };
+        }
+        match (from.first_seen, to.pushed_at) {
+            (Some(seen), Some(pushed)) if pushed > seen => Step::Forward,
+            _ => Step::Unknown,
+        }
+    }
+
+    /// Whether a tag is neither excluded nor dropped by the pattern.
+    fn considers(&self, known: &Known<'_>) -> bool {
+        let (_, verdicts) = Values::read(&self.exclusions, self.filter.as_ref(), &[*known]);
+        verdicts == [Verdict::Outranked]
     }
 
     /// The order of all candidates, in which no two are equal; the greater one is preferred. See [Ties](self#ties).

@@ -4,6 +4,7 @@
 //! [`crate::flow`]. The same bumps and changes make the same proposal, byte for byte.
 
 pub mod markdown;
+pub mod message;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,10 +13,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, Tag};
-use crate::markers::Change;
+use crate::markers::{Change, Part};
 use crate::policy::PolicyName;
+use crate::problem::Problem;
 use crate::seams::{Author, File};
 use markdown::{cell, code, plain};
+use message::MessageTemplate;
 
 /// One policy's new value, and everything that people want to know of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +81,8 @@ pub struct Proposal {
     pub changes: Vec<Change>,
     /// Why.
     pub bumps: Vec<Bump>,
+    /// What could not be done as the automation says.
+    pub problems: Vec<Problem>,
 }
 
 impl Proposal {
@@ -86,9 +91,10 @@ impl Proposal {
         self.bumps
             .iter()
             .filter_map(|bump| {
-                let own = self.changes.iter().filter(|change| change.setter.policy == bump.policy);
+                let own = || self.changes.iter().filter(|change| change.setter.policy == bump.policy);
                 Some(Value {
-                    files: own.map(|change| change.file.clone()).collect(),
+                    files: own().map(|change| change.file.clone()).collect(),
+                    places: own().filter(|change| change.setter.part != Part::Name).count(),
                     policy: bump.policy.clone(),
                     image: bump.image.clone(),
                     tag: bump.tag.parse().ok()?,
@@ -115,6 +121,9 @@ pub struct Value {
     /// The files that it is written to.
     #[serde(default)]
     pub files: BTreeSet<String>,
+    /// In how many places of these files.
+    #[serde(default)]
+    pub places: usize,
 }
 
 /// What a proposal is composed of.
@@ -126,6 +135,8 @@ pub struct Parts {
     pub branch: String,
     /// The commit's author and committer.
     pub author: Author,
+    /// The commit's message, if the automation says how it shall be.
+    pub message: Option<MessageTemplate>,
     /// One for each policy whose value changes.
     pub bumps: Vec<Bump>,
     /// What changes.
@@ -147,9 +158,10 @@ pub fn compose(mut parts: Parts) -> Option<Proposal> {
     parts.bumps.sort_by(|a, b| a.policy.cmp(&b.policy));
     parts.changes.sort();
     let title = title(&parts);
+    let (message, problem) = message::message(&title, &parts);
     Some(Proposal {
         body: body(&parts),
-        message: message(&title, &parts.bumps),
+        message,
         at: parts.bumps.iter().filter_map(|bump| bump.pushed_at).max().unwrap_or(parts.otherwise_at),
         title,
         name: parts.name,
@@ -158,6 +170,7 @@ pub fn compose(mut parts: Parts) -> Option<Proposal> {
         files: parts.files,
         changes: parts.changes,
         bumps: parts.bumps,
+        problems: problem.into_iter().collect(),
     })
 }
 
@@ -179,32 +192,6 @@ fn title(parts: &Parts) -> String {
         ([one, two, rest @ ..], _) => format!("Update {one}, {two} and {} more images", rest.len()),
         ([], _) => "Update images".to_owned(),
     })
-}
-
-fn message(title: &str, bumps: &[Bump]) -> String {
-    let mut text = format!("{title}\n\n");
-    for bump in bumps {
-        for from in &bump.from {
-            let _ = writeln!(text, "{}: {} -> {}", plain(&bump.image), plain(from), plain(&bump.to()));
-        }
-    }
-    for bump in bumps {
-        let _ = write!(
-            text,
-            "\nTag2pr-Policy: {}\nTag2pr-Image: {}:{}",
-            plain(&bump.policy.to_string()),
-            plain(&bump.image),
-            bump.tag
-        );
-        if let Some(digest) = &bump.digest {
-            let _ = write!(text, "@{digest}");
-        }
-        if let Some(delivery) = &bump.delivery {
-            let _ = write!(text, "\nTag2pr-Delivery: {delivery}");
-        }
-    }
-    text.push('\n');
-    text
 }
 
 fn body(parts: &Parts) -> String {
@@ -310,6 +297,7 @@ mod tests {
             name: "apps.apps".into(),
             branch: "tag2pr/apps.apps".into(),
             author: Author { name: "tag2pr".into(), email: "tag2pr@example.org".into() },
+            message: None,
             changes: bumps.iter().map(change).collect(),
             bumps,
             files: Vec::new(),

@@ -6,6 +6,8 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
+use crate::markers::FieldRule;
+use crate::platform::Platforms;
 use crate::policy::{FilterTags, PolicyChoice, PolicyName};
 use crate::problem::{Problem, read_yaml};
 
@@ -22,6 +24,8 @@ pub struct RepositorySettings {
     pub policies: Vec<PolicySettings>,
     /// Automations for people without Flux.
     pub proposals: Vec<ProposalSettings>,
+    /// Values of files that cannot carry a marker.
+    pub fields: Vec<FieldRule>,
 }
 
 /// One policy. An ImagePolicy of its name is overlaid with what is said here; without one this is the policy.
@@ -48,6 +52,9 @@ pub struct PolicySettings {
     /// How long a tag must have been known here before it is proposed.
     #[serde(default)]
     pub minimum_age: Option<Age>,
+    /// What the tag's index must hold, all of it, before it is selected.
+    #[serde(default)]
+    pub platforms: Platforms,
 }
 
 /// An automation for people without Flux: which folder, under which name.
@@ -159,6 +166,9 @@ mod tests {
     #[test]
     fn mistakes_have_a_place_and_a_mend() {
         insta::assert_snapshot!(problem("takeover: true\n"), @".tag2pr.yaml:1:1: unknown key `takeover`; did you mean `takeOver`?");
+        insta::assert_snapshot!(problem("policies:\n  - name: a/b\n    policy: { newst: {} }\n"), @".tag2pr.yaml:3:15: unknown key `newst`; did you mean `newest`?");
+        insta::assert_snapshot!(problem("policies:\n  - name: a/b\n    policy: { numerical: { direction: asc } }\n"), @".tag2pr.yaml:3:28: unknown key `direction`; known here: `order`");
+        insta::assert_snapshot!(problem("policies:\n  - name: a/b\n    platforms: [linux/amd64, arm64]\n"), @".tag2pr.yaml:3:30: `arm64` is no platform: write for example `linux/amd64`, `linux/arm64`, `linux/arm/v7` or `windows/amd64`");
         insta::assert_snapshot!(problem("policies:\n  - name: frontend\n"), @".tag2pr.yaml:2:11: `frontend` is no name: write `namespace/name`");
         insta::assert_snapshot!(problem("policies:\n  - name: a/b\n    minimumAge: 3 days\n"), @".tag2pr.yaml:3:17: `3 days` is no age: write for example `90s`, `15m`, `2h`, `3d` or `1w`");
     }

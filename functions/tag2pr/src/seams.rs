@@ -6,12 +6,14 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, ImageName, Tag};
 use crate::keys::Key;
+use crate::platform::Platforms;
 pub use crate::repository_url::RepositoryId;
+use crate::secret::Secret;
 
 // ------------------------------------------------------------------------------------------------ object store
 
@@ -126,6 +128,26 @@ pub struct Snapshot {
     pub commit: CommitId,
     /// In the order of their paths.
     pub files: Vec<File>,
+    /// What may matter as well and is not among them, in the order of the paths.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// An entry of a commit that no snapshot holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftOut {
+    /// From the root of the repository.
+    pub path: String,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a snapshot does not hold an entry.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// It is wanted, or too large to be looked at, and larger than so many bytes.
+    LargerThan(usize),
+    /// It is a symbolic link to this path.
+    Link(String),
 }
 
 /// A commit to be made on top of its parent: these files replaced, every other entry and every mode kept.
@@ -198,7 +220,8 @@ pub trait GitRepository: Send + Sync {
     /// The commit that a branch points at now, by asking the server; `None` if there is no such branch.
     async fn head(&self, branch: &str) -> Result<Option<CommitId>, GitError>;
 
-    /// The files of the head of a branch that are wanted; symbolic links and submodules are no files.
+    /// The files of the head of a branch that are wanted; symbolic links and submodules are no files. `.tag2pr.yaml` at
+    /// the root is offered before all others, because it may name more.
     async fn snapshot(&self, branch: &str, wanted: Wanted<'_>) -> Result<Snapshot, GitError>;
 
     /// Makes a commit in the local object database; nobody sees it before [`GitRepository::push`]. The same input makes
@@ -253,6 +276,29 @@ pub struct Draft {
     pub title: String,
     /// Markdown.
     pub body: String,
+    /// Whether it is opened as one that is not ready yet, where the forge has that.
+    pub is_draft: bool,
+}
+
+/// What a proposal asks of its forge beside title and body. It is asked once, when the pull request is opened: what
+/// people change later stays as they want it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asks {
+    /// Labels, by name.
+    pub labels: Vec<String>,
+    /// Who shall review it, as the forge names people; GitHub's teams as `org/team`.
+    pub reviewers: Vec<String>,
+    /// Who shall look after it.
+    pub assignees: Vec<String>,
+    /// Whether the forge shall merge it as soon as its own rules allow.
+    pub auto_merge: bool,
+}
+
+impl Asks {
+    /// Whether nothing is asked.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.reviewers.is_empty() && self.assignees.is_empty() && !self.auto_merge
+    }
 }
 
 /// Why the forge did not do it.
@@ -276,6 +322,20 @@ pub enum HostError {
     },
 }
 
+/// Gives the token of the moment: the one that was configured, or one that is made anew when it runs out.
+#[async_trait]
+pub trait Tokens: Send + Sync + fmt::Debug {
+    /// A token that is good for some minutes from now.
+    async fn token(&self, now: Timestamp) -> Result<Secret, HostError>;
+}
+
+#[async_trait]
+impl Tokens for Secret {
+    async fn token(&self, _: Timestamp) -> Result<Secret, HostError> {
+        Ok(self.clone())
+    }
+}
+
 /// The forge's side of one repository: its pull requests.
 #[async_trait]
 pub trait GitHost: Send + Sync {
@@ -290,6 +350,15 @@ pub trait GitHost: Send + Sync {
 
     /// Closes an open one and says why.
     async fn close(&self, number: u64, comment: &str) -> Result<(), HostError>;
+
+    /// Asks for labels, reviewers and the like. What the forge does not offer or does not accept is returned, a sentence
+    /// for each: none of it is worth failing for.
+    async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError>;
+
+    /// The longest body it takes, in characters.
+    fn longest_body(&self) -> usize {
+        65_536
+    }
 }
 
 // ------------------------------------------------------------------------------------------------ registries
@@ -312,7 +381,18 @@ pub enum RegistryError {
         registry: String,
         /// What went wrong.
         reason: String,
+        /// How long it asks to be left alone, if it said so.
+        wait: Option<SignedDuration>,
     },
+}
+
+/// A part of the tags of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Its tags, in any order.
+    pub tags: Vec<Tag>,
+    /// Where the next page is: opaque, and only for the registry that gave it. `None`: this was the last one.
+    pub next: Option<String>,
 }
 
 /// Registries, as far as they are configured.
@@ -321,8 +401,16 @@ pub trait Registry: Send + Sync {
     /// What a tag points at now; `None` only if the registry says that there is no such tag (404).
     async fn digest(&self, image: &ImageName, tag: &Tag) -> Result<Option<Digest>, RegistryError>;
 
+    /// What a manifest or an index runs on; `None` only if the registry says that there is no such digest (404). What is
+    /// no image, or says of no platform that it is for it, holds none. The answer is always the same.
+    async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError>;
+
     /// All tags, in byte order: complete, or an error. An image that the registry does not know has none.
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError>;
+
+    /// One page of the tags, at [`Page::next`] of the page before; `None` asks for the first. [`Self::tags`] for those
+    /// who cannot read them all at once.
+    async fn page(&self, image: &ImageName, from: Option<&str>) -> Result<Page, RegistryError>;
 }
 
 // ------------------------------------------------------------------------------------------------ queue

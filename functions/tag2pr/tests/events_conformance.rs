@@ -15,14 +15,25 @@ use tag2pr::secret::Secret;
 fn sender(name: &str) -> Result<Sender, &'static str> {
     let is = |prefix: &str| name.starts_with(prefix);
     match () {
-        () if is("harbor-cloudevents-") => Err("Harbor's CloudEvents format is not read"),
         () if is("harbor-") => Ok(Sender::Harbor),
-        () if is("distribution-") || is("gitlab-") => Ok(Sender::Distribution),
+        () if is("distribution-") => Ok(Sender::Distribution),
+        () if is("gitlab-") => Ok(Sender::Gitlab),
         () if is("dockerhub-") => Ok(Sender::DockerHub),
         () if is("acr-") || is("eventgrid-") => Ok(Sender::Acr),
         () if is("ecr-") || is("sns-") => Ok(Sender::Ecr),
         () if is("gar-") || is("gcr-") => Ok(Sender::Gar),
         () if is("ghcr-") || is("github-signature-vector") => Ok(Sender::Ghcr),
+        () if is("quay-") => Ok(Sender::Quay),
+        () if is("gitea-") => Ok(Sender::Gitea),
+        () if is("forgejo-") => Ok(Sender::Forgejo),
+        () if is("nexus-") => Ok(Sender::Nexus),
+        // "Use secret for payload signing" is off there.
+        () if is("jfrog-docker-pushed-remote-cache") => Ok(Sender::JfrogToken),
+        () if is("jfrog-") => Ok(Sender::Jfrog),
+        () if is("zot-") => Ok(Sender::Zot),
+        () if is("cdevents-") => Ok(Sender::Cdevents),
+        () if is("aliyun-acr-") => Ok(Sender::AliyunAcr),
+        () if is("msr-") => Ok(Sender::Msr),
         () => Err("its sender is not read yet"),
     }
 }
@@ -87,7 +98,8 @@ fn samples_are_read_as_the_table_expects() {
             continue;
         }
         if name != "gar-pubsub-jwt-claims.json" {
-            assert_eq!(recognise(&headers, &body), Some(sender), "{name}");
+            let looks_like = if sender == Sender::Gitlab { Sender::Distribution } else { sender };
+            assert_eq!(recognise(&headers, &body), Some(looks_like), "{name}");
         }
         if let Some(wanted) = row["respond"]["body"].as_object() {
             let answer = handshake(&Method::POST, &unchecked(sender, &request)).unwrap();

@@ -9,10 +9,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tag2pr::image::ImageName;
+use tag2pr::manifests::Manifests;
+use tag2pr::markers::{Change, ObjectId, Part, Setter};
 use tag2pr::policy::semver::{Constraint, Version};
-use tag2pr::policy::{Known, OrderSpec, Policy, PolicyChoice, PolicySpec};
+use tag2pr::policy::{Known, OrderSpec, Policy, PolicyChoice, PolicyName, PolicySpec};
+use tag2pr::proposal::{Bump, Parts, compose};
+use tag2pr::seams::{CommitId, File, RepositoryId, Snapshot};
 
 fn table<T: for<'de> Deserialize<'de>>(name: &str) -> Option<T> {
     let Some(directory) = std::env::var_os("TAG2PR_CONFORMANCE").map(PathBuf::from) else {
@@ -273,4 +277,223 @@ fn versions_and_ranges_are_those_of_masterminds_semver() {
         }
     }
     report.finish("semver.json");
+}
+
+#[derive(Debug, Deserialize)]
+struct ChangeRow {
+    file: String,
+    #[serde(rename = "apiVersion")]
+    api_version: String,
+    kind: String,
+    namespace: String,
+    name: String,
+    old: String,
+    new: String,
+    setter: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct MessageRow {
+    source_test: String,
+    automation: BTreeMap<String, String>,
+    changes: Vec<ChangeRow>,
+    template: String,
+    values: BTreeMap<String, String>,
+    expected: Option<String>,
+    error: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct BranchRow {
+    #[expect(dead_code, reason = "names the row when it is wrong")]
+    source_test: String,
+    #[serde(rename = "git.checkout.ref")]
+    checkout: Option<BTreeMap<String, String>>,
+    #[serde(rename = "git.push.branch")]
+    push: Option<String>,
+    #[serde(rename = "gitRepository.spec.ref")]
+    source: Option<BTreeMap<String, String>>,
+    expected_checkout_ref: Option<BTreeMap<String, String>>,
+    expected_push_branch: String,
+    expected_switch_branch: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct PoliciesRow {
+    #[expect(dead_code, reason = "names the row when it is wrong")]
+    source_test: String,
+    automation_namespace: String,
+    #[serde(rename = "policySelector")]
+    selector: Option<Value>,
+    policies: Vec<Value>,
+    expected: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Automation {
+    commit_message: Vec<MessageRow>,
+    git_config: Vec<BranchRow>,
+    get_policies: Vec<PoliciesRow>,
+    observed_policies_changed: Vec<Value>,
+}
+
+/// What the objects of one file mean for the repository `fleet` and this base.
+fn manifests(base: &str, objects: &[Value]) -> Manifests {
+    let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    let files = vec![File { path: "objects.yaml".into(), bytes: text.join("\n---\n").into_bytes() }];
+    let here = RepositoryId { host: "local".into(), path: "/srv/fleet.git".into(), base: base.into() };
+    Manifests::read(&here, Snapshot { commit: CommitId("0".repeat(40)), files, left_out: Vec::new() })
+}
+
+fn image_object(kind: &str, namespace: &str, name: &str, spec: &Value) -> Value {
+    json!({
+        "apiVersion": "image.toolkit.fluxcd.io/v1", "kind": kind,
+        "metadata": { "namespace": namespace, "name": name }, "spec": spec,
+    })
+}
+
+fn commit_message(row: &MessageRow) -> Result<String, String> {
+    let (namespace, name) = (&row.automation["namespace"], &row.automation["name"]);
+    let spec = json!({
+        "sourceRef": { "kind": "GitRepository", "name": "fleet" },
+        "git": { "commit": { "messageTemplate": row.template, "messageTemplateValues": row.values } },
+    });
+    let manifests = manifests("main", &[image_object("ImageUpdateAutomation", namespace, name, &spec)]);
+    let changes: Vec<Change> = row
+        .changes
+        .iter()
+        .map(|change| {
+            let (namespace, name) = change.setter.split_once(':').unwrap();
+            Change {
+                file: change.file.clone(),
+                line: 1,
+                old: change.old.clone(),
+                new: change.new.clone(),
+                setter: Setter {
+                    policy: PolicyName { namespace: namespace.into(), name: name.into() },
+                    part: Part::Reference,
+                },
+                object: Some(ObjectId {
+                    api_version: change.api_version.clone(),
+                    kind: change.kind.clone(),
+                    name: change.name.clone(),
+                    namespace: change.namespace.clone(),
+                }),
+            }
+        })
+        .collect();
+    let bumps = changes.iter().map(|change| {
+        let (image, tag) = change.new.split_once(':').unwrap();
+        Bump {
+            policy: change.setter.policy.clone(),
+            place: String::new(),
+            image: image.into(),
+            from: [change.old.clone()].into(),
+            tag: tag.into(),
+            moved: false,
+            digest: None,
+            pushed_at: None,
+            actor: None,
+            delivery: None,
+            why: Vec::new(),
+        }
+    });
+    let [automation] = manifests.automations.as_slice() else { return Err(format!("{:?}", manifests.passed_over)) };
+    let parts = Parts {
+        name: automation.name.clone(),
+        branch: automation.branch.clone(),
+        author: automation.author.clone(),
+        message: automation.message.clone(),
+        bumps: bumps.collect(),
+        changes,
+        files: Vec::new(),
+        otherwise_at: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let proposal = compose(parts).ok_or("nothing to propose")?;
+    if let Some(problem) = proposal.problems.first() {
+        return Err(problem.to_string());
+    }
+    let (text, trailers) = proposal.message.rsplit_once("\n\n").ok_or("no trailers")?;
+    if trailers.starts_with("Tag2pr-Policy: ") { Ok(text.to_owned()) } else { Err(proposal.message.clone()) }
+}
+
+#[test]
+fn automations_mean_what_they_mean_to_flux() {
+    let Some(tables) = table::<Automation>("automation.json") else { return };
+    let mut report = Report::default();
+    for row in &tables.commit_message {
+        if row.template.is_empty() {
+            report.skip(origin(&row.source_test), "without a template the message is tag2pr's own, not Flux's");
+            continue;
+        }
+        let found = commit_message(row);
+        let expected = match (&row.expected, &row.error) {
+            (Some(expected), _) => found.as_deref() == Ok(expected.trim_end()),
+            // Flux stalls since 2.7; tag2pr still writes what Flux wrote before, and says so in a finding.
+            (None, Some(error)) => {
+                let (_, policy) = row.changes[0].setter.split_once(':').unwrap();
+                let image = format!("Images:\n- {} ({policy})", row.changes[0].new);
+                let text = found.as_deref().unwrap_or_default();
+                error.contains("removed") && text.contains("- deploy.yaml\n") && text.ends_with(&image)
+            }
+            (None, None) => false,
+        };
+        report.check(row, expected, format!("{found:?}"));
+    }
+    for row in &tables.git_config {
+        let reference = |reference: &Option<BTreeMap<String, String>>| json!(reference);
+        let base = row.expected_checkout_ref.as_ref().map_or("main", |reference| reference["branch"].as_str());
+        let mut spec = json!({ "sourceRef": { "kind": "GitRepository", "name": "fleet" }, "git": {} });
+        if row.checkout.is_some() {
+            spec["git"]["checkout"]["ref"] = reference(&row.checkout);
+        }
+        if let Some(push) = &row.push {
+            spec["git"]["push"]["branch"] = json!(push);
+        }
+        let mut source = json!({
+            "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+            "metadata": { "namespace": "apps", "name": "fleet" }, "spec": { "url": "https://git.example/fleet" },
+        });
+        if row.source.is_some() {
+            source["spec"]["ref"] = reference(&row.source);
+        }
+        let manifests = manifests(base, &[source, image_object("ImageUpdateAutomation", "apps", "all", &spec)]);
+        let found = manifests.automations.first().map(|automation| automation.branch.as_str());
+        // Where Flux would push to the base branch itself, there is a pull request of our own name.
+        let expected = if row.expected_switch_branch { &row.expected_push_branch } else { "tag2pr/apps.all" };
+        report.check(row, found == Some(expected), format!("{found:?}, {:?}", manifests.passed_over));
+    }
+    for row in &tables.get_policies {
+        let mut spec = json!({ "sourceRef": { "kind": "GitRepository", "name": "fleet" } });
+        if let Some(selector) = &row.selector {
+            spec["policySelector"] = selector.clone();
+        }
+        let mut objects = vec![image_object("ImageUpdateAutomation", &row.automation_namespace, "all", &spec)];
+        for policy in &row.policies {
+            let text = |key: &str| policy[key].as_str().unwrap_or_default();
+            let spec = json!({ "imageRepositoryRef": { "name": text("name") }, "policy": { "alphabetical": {} } });
+            let mut object = image_object("ImagePolicy", text("namespace"), text("name"), &spec);
+            object["metadata"]["labels"] = policy["labels"].clone();
+            if policy["labels"].is_null() {
+                object["metadata"].as_object_mut().unwrap().remove("labels");
+            }
+            objects.push(object);
+        }
+        let manifests = manifests("main", &objects);
+        let automation = &manifests.automations[0];
+        let applied = manifests.policies.iter().filter(|policy| automation.applies(policy));
+        // A policy that has selected nothing changes nothing: whether it is among them is not seen.
+        let has_selected =
+            |name: &str| row.policies.iter().any(|policy| policy["name"] == name && policy["latestImage"] != "");
+        let found: Vec<&str> =
+            applied.map(|policy| policy.name.name.as_str()).filter(|name| has_selected(name)).collect();
+        report.check(row, found == row.expected, format!("{found:?}"));
+    }
+    for row in &tables.observed_policies_changed {
+        report.skip(
+            origin(row["source_test"].as_str().unwrap_or_default()),
+            "what Flux remembers in its status; the whole is planned anew here each time",
+        );
+    }
+    report.finish("automation.json");
 }

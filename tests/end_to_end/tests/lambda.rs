@@ -115,7 +115,10 @@ async fn a_delivery_becomes_a_pull_request_by_way_of_the_three_functions() {
     let (objects, id) = (lab.state(), lab.id());
 
     // The first tick of the clock: the repository is looked at, and its images are followed from then on.
-    assert_eq!(lambda.invoke("sweep", &event("sweep-schedule")).await, (200, json!({ "poked": 1, "failed": 0 })));
+    assert_eq!(
+        lambda.invoke("sweep", &event("sweep-schedule")).await,
+        (200, json!({ "missed": 0, "poked": 1, "failed": 0 }))
+    );
     serve(&lambda, &*objects).await;
     assert_eq!(pull_requests(&*objects, &id).await, [Value::Null; 0]);
 
@@ -242,7 +245,10 @@ async fn a_delivery_becomes_a_pull_request_by_way_of_s3_and_sqs() {
     let Some(lambda) = Emulator::start(lab.folder.path(), &variables) else { return };
 
     // Nobody has looked at the repository yet: its first poke comes from the clock.
-    assert_eq!(lambda.invoke("sweep", &event("sweep-schedule")).await, (200, json!({ "poked": 1, "failed": 0 })));
+    assert_eq!(
+        lambda.invoke("sweep", &event("sweep-schedule")).await,
+        (200, json!({ "missed": 0, "poked": 1, "failed": 0 }))
+    );
     let nothing_fails = (200, json!({ "batchItemFailures": [] }));
     let poked = async || {
         let batch = aws.batch().await;

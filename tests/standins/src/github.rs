@@ -11,12 +11,16 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, LINK, LOCATION, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, Request, Response, StatusCode};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::forge::texts;
 use crate::git::Bare;
 use crate::openapi::{Description, Exchange};
 use crate::parts;
@@ -54,6 +58,16 @@ pub struct Pull {
     pub body: String,
     /// What is written under it, oldest first.
     pub comments: Vec<String>,
+    /// Whether it is not ready yet.
+    pub draft: bool,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// Who shall review it: people, then teams.
+    pub reviewers: Vec<String>,
+    /// Who looks after it.
+    pub assignees: Vec<String>,
+    /// Whether it merges itself.
+    pub auto_merge: bool,
 }
 
 /// How one request fails.
@@ -86,6 +100,7 @@ pub struct GitHub {
 struct State {
     places: Places,
     token: String,
+    app: Option<App>,
     branches: BTreeMap<String, String>,
     repository: Option<Bare>,
     commits: u64,
@@ -108,6 +123,7 @@ impl GitHub {
         let state = Arc::new(Mutex::new(State {
             places,
             token: token.to_owned(),
+            app: None,
             branches: BTreeMap::new(),
             repository: None,
             commits: 0,
@@ -137,6 +153,20 @@ impl GitHub {
     /// Where its API is.
     pub fn api(&self) -> String {
         self.server.url()
+    }
+
+    /// An app with this id and public key (DER, PKCS#1) is installed on the repository; the tokens that it makes run out
+    /// after so many seconds.
+    pub fn installs(&self, id: &str, public: &[u8], lifetime: i64) {
+        lock(&self.state).app =
+            Some(App { id: id.to_owned(), public: public.to_vec(), lifetime, made: Vec::new(), revoked: 0 });
+    }
+
+    /// The tokens of the app that were made so far are good for nothing any more.
+    pub fn revokes_tokens(&self) {
+        if let Some(app) = &mut lock(&self.state).app {
+            app.revoked = app.made.len();
+        }
     }
 
     /// Puts a new commit on a branch, which begins to exist with the first. Open pull requests follow.
@@ -234,6 +264,43 @@ impl Drop for GitHub {
     }
 }
 
+/// An app that is installed on the repository.
+struct App {
+    id: String,
+    public: Vec<u8>,
+    lifetime: i64,
+    made: Vec<String>,
+    revoked: usize,
+}
+
+impl App {
+    /// Whether this is a JWT of the app that is good now.
+    fn signed(&self, bearer: &str) -> bool {
+        let Some((signed, signature)) = bearer.rsplit_once('.') else { return false };
+        let Some((header, claims)) = signed.split_once('.') else { return false };
+        let decoded = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
+        let json = |part: &str| serde_json::from_slice::<Value>(&decoded(part)).unwrap_or_default();
+        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.public);
+        let (claims, now) = (json(claims), now());
+        let (issued, expires) = (claims["iat"].as_i64().unwrap_or(now + 1), claims["exp"].as_i64().unwrap_or(0));
+        json(header)["alg"] == "RS256"
+            && claims["iss"] == self.id.as_str()
+            && issued <= now
+            && expires > now
+            && expires - issued <= 600
+            && key.verify(signed.as_bytes(), &decoded(signature)).is_ok()
+    }
+
+    fn knows(&self, token: &str) -> bool {
+        self.made.iter().skip(self.revoked).any(|made| made == token)
+    }
+}
+
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs() as i64)
+}
+
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -310,7 +377,8 @@ impl State {
             Some(rest) => format!("{repository}{rest}"),
             None => url.path().to_owned(),
         };
-        let mut reply = match self.forbidden(request.headers(), fault) {
+        let signed_in = self.sign_in(request.headers(), request.method().as_str(), &path);
+        let mut reply = match signed_in.or_else(|| self.forbidden(request.headers(), fault)) {
             Some(reply) => reply,
             None => self.route(request.method().as_str(), &path, &query, body.as_ref()),
         };
@@ -324,12 +392,37 @@ impl State {
         if !request.body().is_empty() && body.is_none() {
             self.violations.push(format!("{} {path}: the body is no JSON", request.method()));
         }
-        if let Some(description) = &*DESCRIPTION {
+        // GraphQL has no description of this kind.
+        if let Some(description) = DESCRIPTION.as_ref().filter(|_| path != "/graphql") {
             let (method, status, answer) = (request.method().to_string(), reply.status, reply.body.clone());
             let exchange = Exchange { method, path, query, request: body, status, answer };
             self.violations.extend(description.violations(&exchange));
         }
         if fault == Some(&Fault::AnswerLost) { HangUp::response() } else { response(reply) }
+    }
+
+    /// What an app asks for itself, with a signature of its own in place of a token.
+    fn sign_in(&mut self, headers: &HeaderMap, method: &str, path: &str) -> Option<Reply> {
+        let bearer = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))?;
+        let Places { owner, name, .. } = self.places.clone();
+        let (is_lookup, is_token) = (
+            (method, path) == ("GET", format!("/repos/{owner}/{name}/installation").as_str()),
+            (method, path) == ("POST", "/app/installations/7/access_tokens"),
+        );
+        if !is_lookup && !is_token {
+            return None;
+        }
+        let Some(app) = self.app.as_mut() else { return Some(Reply::refused(404, "Not Found")) };
+        if !app.signed(bearer) {
+            return Some(Reply::refused(401, "A JSON web token could not be decoded"));
+        }
+        if is_lookup {
+            return Some(Reply::new(200, self.places.installation()));
+        }
+        let token = format!("ghs_{}", app.made.len() + 1);
+        app.made.push(token.clone());
+        let until = answers::moment(now() + app.lifetime);
+        Some(Reply::new(201, json!({ "token": token, "expires_at": until })))
     }
 
     /// What is refused whatever is asked for.
@@ -353,6 +446,7 @@ impl State {
             }
             Some(Fault::ReadOnly) => Some(Reply::refused(403, "Resource not accessible by personal access token")),
             Some(Fault::Moved(location)) => Some(Reply::refused(301, "Moved Permanently").with(LOCATION, location)),
+            _ if bearer.is_some_and(|bearer| self.app.as_ref().is_some_and(|app| app.knows(bearer))) => None,
             _ if bearer != Some(&self.token) => Some(Reply::refused(401, "Bad credentials")),
             _ => None,
         }
@@ -362,12 +456,20 @@ impl State {
         if (method, path) == ("GET", "/user") {
             return Reply::new(200, self.places.authenticated(&self.places.owner));
         }
+        if let ("POST", "/graphql", Some(body)) = (method, path, body) {
+            return self.graphql(body);
+        }
         let prefix = format!("/repos/{}/{}/", self.places.owner, self.places.name);
         let resource: Vec<&str> = path.strip_prefix(&prefix).unwrap_or_default().split('/').collect();
         match (method, resource.as_slice(), body) {
             ("GET", ["pulls"], _) => self.list(path, query),
             ("POST", ["pulls"], Some(body)) => self.create(body),
             ("PATCH", ["pulls", number], Some(body)) => self.update(number, body),
+            ("GET", ["pulls", number], _) => match number.parse().ok().and_then(|number| self.pull(number)).cloned() {
+                Some(pull) => Reply::new(200, self.places.pull(&pull, true)),
+                None => Reply::refused(404, "Not Found"),
+            },
+            ("POST", [of, number, what], Some(body)) if *what != "comments" => self.ask(number, (of, what), body),
             ("GET", ["issues", number, "comments"], _) => self.comments(path, number, query),
             ("POST", ["issues", number, "comments"], Some(body)) => self.comment(number, body),
             ("POST" | "PATCH", _, None) => Reply::refused(400, "Problems parsing JSON"),
@@ -412,7 +514,11 @@ impl State {
         if self.pulls.iter().any(same) {
             return custom(format!("A pull request already exists for {owner}:{branch}."));
         }
-        let pull = self.open(ours, head.clone(), branch, base, text("title"), text("body"));
+        let mut pull = self.open(ours, head.clone(), branch, base, text("title"), text("body"));
+        pull.draft = body["draft"] == true;
+        if let Some(opened) = self.pull(pull.number) {
+            *opened = pull.clone();
+        }
         Reply::new(201, self.places.pull(&pull, true))
     }
 
@@ -436,6 +542,11 @@ impl State {
             title: title.to_owned(),
             body: body.to_owned(),
             comments: Vec::new(),
+            draft: false,
+            labels: Vec::new(),
+            reviewers: Vec::new(),
+            assignees: Vec::new(),
+            auto_merge: false,
         };
         self.pulls.push(pull.clone());
         pull
@@ -456,6 +567,42 @@ impl State {
         pull.body = text("body").unwrap_or_else(|| pull.body.clone());
         let pull = pull.clone();
         Reply::new(200, self.places.pull(&pull, true))
+    }
+
+    fn ask(&mut self, number: &str, what: (&str, &str), body: &Value) -> Reply {
+        let places = self.places.clone();
+        let Some(pull) = number.parse().ok().and_then(|number| self.pull(number)) else {
+            return Reply::refused(404, "Not Found");
+        };
+        match what {
+            ("issues", "labels") => {
+                pull.labels.extend(texts(body.get("labels")));
+                Reply::new(200, pull.labels.iter().map(|name| places.label(name)).collect())
+            }
+            ("issues", "assignees") => {
+                pull.assignees.extend(texts(body.get("assignees")));
+                Reply::new(201, places.issue(pull))
+            }
+            ("pulls", "requested_reviewers") => {
+                pull.reviewers.extend(texts(body.get("reviewers")));
+                pull.reviewers.extend(texts(body.get("team_reviewers")));
+                Reply::new(201, places.pull(pull, false))
+            }
+            _ => Reply::refused(404, "Not Found"),
+        }
+    }
+
+    fn graphql(&mut self, body: &Value) -> Reply {
+        let wanted = body["variables"]["pull"].as_str().unwrap_or_default().to_owned();
+        let is_asked = body["query"].as_str().is_some_and(|query| query.contains("enablePullRequestAutoMerge("));
+        let pull = self.pulls.iter_mut().find(|pull| format!("PR_{}", pull.number) == wanted);
+        match pull.filter(|_| is_asked) {
+            Some(pull) => {
+                pull.auto_merge = true;
+                Reply::new(200, json!({ "data": { "enablePullRequestAutoMerge": { "clientMutationId": null } } }))
+            }
+            None => Reply::new(200, json!({ "data": null, "errors": [{ "message": "Could not resolve to a node" }] })),
+        }
     }
 
     fn comments(&mut self, path: &str, number: &str, query: &[(String, String)]) -> Reply {

@@ -4,10 +4,16 @@
 //! thing fails. What each of them must do is said by the conformance suites in `tag2pr::testing`, which the real thing
 //! passes as well.
 
+pub mod azure_devops;
+pub mod bitbucket;
+pub mod bitbucket_data_center;
 pub mod docker_registry;
+pub mod forge;
 pub mod git;
 pub mod git_http;
+pub mod gitea;
 pub mod github;
+pub mod gitlab;
 pub mod oci;
 pub mod openapi;
 pub mod parts;

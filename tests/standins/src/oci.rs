@@ -37,7 +37,10 @@ impl Manifest {
             "config": { "Labels": labels },
             "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
         });
-        let config = config.to_string().into_bytes();
+        Self::of(config.to_string().into_bytes(), layer)
+    }
+
+    fn of(config: Vec<u8>, layer: Vec<u8>) -> Self {
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -46,6 +49,33 @@ impl Manifest {
         });
         let bytes = manifest.to_string().into_bytes();
         Self { media_type: MANIFEST, bytes, blobs: vec![config, layer], images: Vec::new() }
+    }
+
+    /// An image for this platform, `linux/arm/v7`.
+    pub fn image_for(platform: &str) -> Self {
+        let layer = platform.as_bytes().to_vec();
+        let mut config = json!({ "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] } });
+        for (key, value) in ["os", "architecture", "variant"].iter().zip(platform.split('/')) {
+            config[key] = value.into();
+        }
+        let config = config.to_string().into_bytes();
+        Self::of(config, layer)
+    }
+
+    /// An index over one image for each platform.
+    pub fn index_for(platforms: &[&str]) -> Self {
+        let images: Vec<Self> = platforms.iter().map(|platform| Self::image_for(platform)).collect();
+        let entry = |(image, platform): (&Self, &&str)| {
+            let mut entry =
+                json!({ "mediaType": image.media_type, "digest": image.digest(), "size": image.bytes.len() });
+            for (key, value) in ["os", "architecture", "variant"].iter().zip(platform.split('/')) {
+                entry["platform"][key] = value.into();
+            }
+            entry
+        };
+        let entries: Vec<_> = images.iter().zip(platforms).map(entry).collect();
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
+        Self { media_type: INDEX, bytes: index.to_string().into_bytes(), blobs: Vec::new(), images }
     }
 
     /// An index over images made of these texts, which claim to be for amd64, arm64 and others.

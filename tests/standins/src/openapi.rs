@@ -1,5 +1,7 @@
 //! Holds what is said over HTTP against a published [OpenAPI 3.0](https://spec.openapis.org/oas/v3.0.3) description.
 
+mod swagger;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -45,6 +47,16 @@ impl Description {
         Self::new(document, error)
     }
 
+    /// The same for a description in [Swagger 2.0](https://spec.openapis.org/oas/v2.0.html), the format before.
+    ///
+    /// # Panics
+    ///
+    /// When the file cannot be read.
+    pub fn read_swagger(path: &Path, error: &str) -> Self {
+        let before = Self::read(path, error);
+        Self::new(swagger::as_openapi(&before.document), error)
+    }
+
     /// A description that is read already.
     pub fn new(document: Value, error: &str) -> Self {
         Self { document, error: error.to_owned(), validators: Mutex::default() }
@@ -62,9 +74,7 @@ impl Description {
         match (body, &exchange.request) {
             (Some(schema), Some(body)) => {
                 // Servers ignore a property that they do not know; here it is a mistake.
-                let mut schema = schema.clone();
-                schema["additionalProperties"] = json!(false);
-                found.extend(self.hold(&name, "request", &schema, body));
+                found.extend(self.hold(&name, "request", &closed(schema), body));
             }
             (None, Some(_)) => found.push("request: a body, where none belongs".to_owned()),
             (_, None) => {}
@@ -160,11 +170,29 @@ fn fits(template: &str, path: &str) -> bool {
     loop {
         match (expected.next(), actual.next()) {
             (None, None) => return true,
+            // `{index}.{kind}`
+            (Some(expected), Some(actual)) if expected.matches('{').count() > 1 && !actual.contains('.') => {
+                return false;
+            }
             (Some(expected), Some(actual)) if expected.starts_with('{') && !actual.is_empty() => {}
             (Some(expected), Some(actual)) if expected == actual => {}
             _ => return false,
         }
     }
+}
+
+/// The same schema, which allows no property that it does not name.
+fn closed(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if schema.get("properties").is_some() {
+        schema["additionalProperties"] = json!(false);
+    }
+    for several in ["oneOf", "anyOf"] {
+        if let Some(all) = schema.get_mut(several).and_then(Value::as_array_mut) {
+            all.iter_mut().for_each(|one| *one = closed(one));
+        }
+    }
+    schema
 }
 
 fn references(schema: &Value, found: &mut BTreeSet<String>) {

@@ -90,6 +90,10 @@ pub enum Fault {
     BadDigestHeader,
     /// Manifests are elsewhere: 307.
     RedirectTo(String),
+    /// Blobs are elsewhere: 307, as at registries whose blobs are in an object store.
+    BlobsAt(String),
+    /// Manifests and blobs are answered with other bytes than their digests name.
+    OtherBytes,
     /// The token service answers 200 without a token.
     NoToken,
 }
@@ -101,6 +105,8 @@ pub enum Kind {
     Head,
     /// `GET` of a manifest.
     Get,
+    /// `GET` of a blob.
+    Blob,
     /// A page of tags.
     Tags,
     /// A token.
@@ -143,6 +149,8 @@ struct Repository {
     tags: BTreeMap<String, String>,
     /// By digest; one that the test only named has no bytes.
     manifests: BTreeMap<String, Stored>,
+    /// By digest.
+    blobs: BTreeMap<String, Vec<u8>>,
 }
 
 #[derive(Clone)]
@@ -199,6 +207,9 @@ impl Registry {
         let repository = state.repositories.entry(repository.to_owned()).or_default();
         for image in &manifest.images {
             repository.store(None, image.media_type, &image.bytes);
+        }
+        for blob in manifest.blobs.iter().chain(manifest.images.iter().flat_map(|image| &image.blobs)) {
+            repository.blobs.insert(oci::digest(blob), blob.clone());
         }
         repository.store(Some(tag), manifest.media_type, &manifest.bytes)
     }

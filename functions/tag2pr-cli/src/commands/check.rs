@@ -50,7 +50,7 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
     let Some(path) = &args.path else { return codes(format) };
     let found = worktree::read(path).during(format!("reading {}", path.display()))?;
     let ledgers = tags::ledgers(&args.tags, Timestamp::now())?;
-    let mut manifests = findings::read(found.files);
+    let mut manifests = findings::read_with(found.files, found.left_out);
     manifests.problems.extend(found.problems);
     let tags = |image: &ImageName| ledgers.get(&Some(image.clone())).or_else(|| ledgers.get(&None));
     let checked = Checked { findings: findings::check(&manifests, &tags) };

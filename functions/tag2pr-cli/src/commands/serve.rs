@@ -91,13 +91,23 @@ fn place(source: &Source) -> &'static str {
     match source.sender {
         None => "whoever it is: each as in a source of its own type",
         Some(Sender::Acr) => "Azure: az acr webhook create, or an Event Grid subscription",
+        Some(Sender::AliyunAcr) => "Alibaba Cloud: in the repository, Triggers",
+        Some(Sender::Cdevents) => "CDEvents: where your tool is told its CloudEvents sink",
         Some(Sender::Distribution) => "CNCF Distribution: in config.yml",
         Some(Sender::DockerHub) => "Docker Hub: in the repository, Webhooks",
         Some(Sender::Ecr) => "AWS: an EventBridge API destination and its connection",
+        Some(Sender::Forgejo) => "Forgejo: in the organization or user, Settings, Webhooks, Forgejo",
         Some(Sender::Gar) => "Google Cloud: gcloud pubsub subscriptions create, on the topic gcr",
         Some(Sender::Generic) => "a CI job",
         Some(Sender::Ghcr) => "GitHub: in the organization or repository, Settings, Webhooks",
+        Some(Sender::Gitea) => "Gitea: in the organization or user, Settings, Webhooks, Gitea",
+        Some(Sender::Gitlab) => "GitLab: in /etc/gitlab/gitlab.rb",
         Some(Sender::Harbor) => "Harbor: in the project, Webhooks, New Webhook",
+        Some(Sender::Jfrog | Sender::JfrogToken) => "Artifactory: Administration, General, Webhooks",
+        Some(Sender::Msr) => "MSR: in the repository, Webhooks",
+        Some(Sender::Nexus) => "Nexus: Administration, System, Capabilities, Create capability, Webhook: Repository",
+        Some(Sender::Quay) => "Quay: in the repository, Settings, Events and Notifications",
+        Some(Sender::Zot) => "zot: in config.json, under extensions",
     }
 }
 
@@ -137,6 +147,62 @@ fn entries(sender: Option<Sender>, url: &str, secret: &str) -> Vec<String> {
             ("Secret", format!("<{secret}>")),
             ("Events", "Packages, Registry packages".to_owned()),
         ],
+        Some(Sender::Quay) => vec![
+            ("Event", "Push to Repository".to_owned()),
+            ("Method", "Webhook POST".to_owned()),
+            ("Webhook URL", format!("{url}/<{secret}>")),
+            ("POST template", "leave it empty".to_owned()),
+        ],
+        Some(Sender::Gitlab) => {
+            let ruby = format!(
+                "registry['notifications'] = [{{\n  'name' => 'tag2pr',\n  'url' => '{url}',\n  'timeout' => '5s',\n  \
+                 'maxretries' => 5,\n  'backoff' => '10s',\n  'headers' => {{ 'Authorization' => ['<{secret}>'] }}\n}}]"
+            );
+            return ruby.lines().map(str::to_owned).collect();
+        }
+        // What Gitea and Forgejo ask for.
+        Some(Sender::Gitea | Sender::Forgejo) => vec![
+            ("Target URL", url.to_owned()),
+            ("HTTP method", "POST".to_owned()),
+            ("Content type", "application/json".to_owned()),
+            ("Secret", format!("<{secret}>")),
+            ("Trigger on", "Custom events: Package".to_owned()),
+        ],
+        Some(Sender::Nexus) => vec![
+            ("Repository", "the hosted Docker repository".to_owned()),
+            ("Event Types", "component".to_owned()),
+            ("URL", url.to_owned()),
+            ("Secret Key", format!("<{secret}>")),
+        ],
+        Some(Sender::Jfrog) => vec![
+            ("URL", url.to_owned()),
+            ("Events", "Docker: Tag was pushed, Tag was deleted".to_owned()),
+            ("Secret token", format!("<{secret}>")),
+            ("Use secret for payload signing", "tick it".to_owned()),
+        ],
+        Some(Sender::JfrogToken) => vec![
+            ("URL", url.to_owned()),
+            ("Events", "Docker: Tag was pushed, Tag was deleted".to_owned()),
+            ("Secret token", format!("<{secret}>")),
+        ],
+        Some(Sender::Zot) => {
+            let json = format!(
+                "\"events\": {{\n  \"enable\": true,\n  \"sinks\": [{{\n    \"type\": \"http\",\n    \"address\": \
+                 \"{url}\",\n    \"credentials\": {{ \"token\": \"<{secret}>\" }}\n  }}]\n}}"
+            );
+            return json.lines().map(str::to_owned).collect();
+        }
+        Some(Sender::Cdevents) => vec![
+            ("Sink", url.to_owned()),
+            ("Authorization", format!("Bearer <{secret}>")),
+            ("or without", format!("{url}/<{secret}>")),
+        ],
+        Some(Sender::AliyunAcr) => {
+            vec![("Trigger URL", format!("{url}/<{secret}>")), ("Trigger", "all, or an expression".to_owned())]
+        }
+        Some(Sender::Msr) => {
+            vec![("Notify", "Tag pushed, Tag deleted".to_owned()), ("Webhook URL", format!("{url}/<{secret}>"))]
+        }
         // https://distribution.github.io/distribution/about/configuration/#notifications
         Some(Sender::Distribution) => {
             let yaml = format!(

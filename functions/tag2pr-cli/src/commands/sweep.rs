@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
+use tag2pr::flow::sweep::What;
+use tag2pr::image::{ImageName, Tag};
 use tag2pr_connect::{Deployment, Settings};
 
 use crate::inbox::writer;
@@ -22,13 +24,17 @@ pub async fn run(args: &Args, format: Format) -> CommandResult {
     let settings = Settings::read(args.config.as_deref()).await.during("reading the configuration")?;
     let deployment = Deployment::connect(&settings).during("connecting")?;
     let writer = writer("sweep");
-    let sweeping = deployment.sweep(&writer, Timestamp::now());
+    let sweeping = deployment.sweep(What::Everything, &writer, Timestamp::now());
     let report = patiently("listing tags", sweeping).await.during("sweeping")?;
     match format {
         Format::Json => json(&json!({
-            "missed": report.missed.iter().map(|(image, tags)| json!({ "image": image, "tags": tags })).collect::<Vec<_>>(),
-            "failed": report.failed.iter().map(|(image, why)| json!({ "image": image, "reason": why })).collect::<Vec<_>>(),
+            "missed": tags(&report.missed),
+            "gone": tags(&report.gone),
+            "doubted": reasons(&report.doubted),
+            "unfinished": reasons(&report.unfinished),
+            "failed": reasons(&report.failed),
             "poked": report.poked,
+            "forgotten": report.forgotten,
         })),
         Format::Text => {
             report.sentences().iter().for_each(|sentence| line(visible(sentence)));
@@ -41,4 +47,12 @@ pub async fn run(args: &Args, format: Format) -> CommandResult {
         }
     }
     Ok(if report.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tags(found: &[(ImageName, Vec<Tag>)]) -> Vec<Value> {
+    found.iter().map(|(image, tags)| json!({ "image": image, "tags": tags })).collect()
+}
+
+fn reasons(said: &[(ImageName, String)]) -> Vec<Value> {
+    said.iter().map(|(image, reason)| json!({ "image": image, "reason": reason })).collect()
 }

@@ -237,7 +237,8 @@ fn ssh_is_reached_over_https_with_a_token_and_refused_without() {
     let mut settings = Settings::new("git@github.com:acme/fleet.git", directory.path());
     let refused = Repository::open(settings.clone()).err().map(|error| error.to_string());
     insta::assert_snapshot!(refused.unwrap(), @"ssh://github.com/acme/fleet.git is reached by SSH, which is not supported: configure a token, then it is reached over HTTPS");
-    settings.credentials = Some(Credentials { user: "x-access-token".to_owned(), token: Secret::new("s3cret") });
+    settings.credentials =
+        Some(Credentials { user: "x-access-token".to_owned(), token: std::sync::Arc::new(Secret::new("s3cret")) });
     assert_eq!(Repository::open(settings).unwrap().url(), "https://github.com/acme/fleet.git");
 }
 

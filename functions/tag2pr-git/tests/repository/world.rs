@@ -58,7 +58,7 @@ impl Served {
 /// What the client of [`Served`] is opened with.
 pub(crate) fn settings(http: &GitHttp, directory: &std::path::Path) -> Settings {
     let mut settings = Settings::new(http.url("acme/fleet.git"), directory);
-    settings.credentials = Some(Credentials { user: USER.to_owned(), token: Secret::new(TOKEN) });
+    settings.credentials = Some(Credentials { user: USER.to_owned(), token: std::sync::Arc::new(Secret::new(TOKEN)) });
     settings
 }
 

@@ -63,6 +63,14 @@ impl Outside for Place {
         self.put(image, tag, &Manifest::index(contents))
     }
 
+    async fn push_for(&self, image: &ImageName, tag: &Tag, platforms: &[&str]) -> Digest {
+        let manifest = match platforms {
+            [platform] => Manifest::image_for(platform),
+            several => Manifest::index_for(several),
+        };
+        self.put(image, tag, &manifest)
+    }
+
     async fn delete(&self, image: &ImageName, digest: &Digest) {
         match self {
             Self::StandIn(registry) => registry.delete(image.repository(), digest.as_str()),

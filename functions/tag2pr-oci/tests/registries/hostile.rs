@@ -2,6 +2,7 @@
 
 use tag2pr::seams::Registry as _;
 use tag2pr_oci::{Client, Limits, Others};
+use tag2pr_standins::oci::Manifest;
 use tag2pr_standins::registry::{Access, Fault, Kind, Listing, PASSWORD, Registry};
 
 use crate::{DIGEST, client, digest, image, read, settings, tag, team};
@@ -210,4 +211,35 @@ async fn nothing_that_is_secret_is_in_an_error_or_in_what_a_client_prints() {
     printed += &format!("{client:?}");
     assert!(!printed.contains(PASSWORD), "{}", without_port(&printed, &registry));
     assert!(!printed.contains("token-"), "{}", without_port(&printed, &registry));
+}
+
+#[tokio::test]
+async fn the_configuration_of_an_image_may_lie_elsewhere_and_no_password_goes_there() {
+    let store = Registry::start(Listing::AllAtOnceUnsorted, Access::Open);
+    let manifest = Manifest::image_for("linux/arm/v6");
+    store.push_manifest("team/web", "1.0", &manifest);
+    let registry = Registry::start(Listing::AllAtOnceUnsorted, Access::Basic);
+    let digest = registry.push_manifest("team/web", "1.0", &manifest).parse().unwrap();
+    let address = registry.address();
+    let blob = tag2pr_standins::oci::digest(&manifest.blobs[0]);
+    registry.fail(Fault::BlobsAt(format!("{}/v2/team/web/blobs/{blob}", elsewhere(&store))));
+    let answer = team(address).platforms(&image(address, "team/web"), &digest).await;
+    insta::assert_snapshot!(read(answer, address), @"Unavailable: registry HOST is not available: it redirects to an address that is not followed: plain HTTP, or a circle");
+    assert_eq!(store.seen().len(), 0, "plain HTTP at another address is not followed");
+
+    // At the same address it is, as at registries that serve their blobs themselves.
+    registry.fail_once(Fault::BlobsAt(format!("/v2/team/web/blobs/{blob}")));
+    let answer = team(address).platforms(&image(address, "team/web"), &digest).await.unwrap().unwrap();
+    assert_eq!(tag2pr::platform::listed(&answer), "linux/arm/v6");
+}
+
+#[tokio::test]
+async fn bytes_that_a_digest_does_not_name_say_nothing_about_it() {
+    let registry = Registry::start(Listing::AllAtOnceUnsorted, Access::Open);
+    let digest = registry.push_manifest("team/web", "1.0", &Manifest::index_for(&["linux/amd64"])).parse().unwrap();
+    let address = registry.address();
+    registry.fail_once(Fault::OtherBytes);
+    let answer = team(address).platforms(&image(address, "team/web"), &digest).await;
+    insta::assert_snapshot!(read(answer, address), @"Unavailable: registry HOST is not available: its answer for sha256:4d6087624517888e49420967535881f3c62a7140de17605ba2b7bef4140c03fd has another digest");
+    assert!(team(address).platforms(&image(address, "team/web"), &digest).await.unwrap().is_some());
 }

@@ -1,4 +1,5 @@
-//! The ways in which senders prove who they are.
+//! The ways in which senders prove who they are: a fixed header, a signature over the body, an identity
+//! token, a secret in the path.
 
 use http::HeaderValue;
 use ring::hmac;
@@ -28,8 +29,13 @@ pub enum Refusal {
     #[error("the `{0}` header is not the secret of this source; make them the same on both sides")]
     WrongHeader(&'static str),
     /// The header is not of the form that signatures have.
-    #[error("the `{0}` header is not `sha256=` and 64 hexadecimal digits")]
-    NotASignature(&'static str),
+    #[error("the `{header}` header is not {form}")]
+    NotASignature {
+        /// The header that should carry the signature.
+        header: &'static str,
+        /// What it should look like.
+        form: &'static str,
+    },
     /// The signature is of another body, or made with another secret.
     #[error(
         "the signature in `{0}` does not fit; either the secrets on both sides differ, or something on the way \
@@ -54,7 +60,6 @@ pub enum Refusal {
 }
 
 const AUTHORIZATION: &str = "Authorization";
-const SIGNATURE: &str = "X-Hub-Signature-256";
 const API_KEY: &str = "X-Api-Key";
 
 /// A fixed `Authorization` value: the secret, verbatim, or `Bearer ` and the secret. A secret may hold a scheme itself
@@ -66,16 +71,61 @@ pub(super) fn authorization(request: &Request<'_>, secrets: &[Secret], mend: &'s
     if known { Ok(()) } else { Err(Refusal::WrongHeader(AUTHORIZATION)) }
 }
 
-/// [GitHub's signature](https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries): HMAC-SHA256
-/// over the raw body. `X-Hub-Signature` (SHA-1) beside it counts for nothing.
-pub(super) fn hub_signature(request: &Request<'_>, secrets: &[Secret]) -> Result<(), Refusal> {
-    let value = only(request, SIGNATURE, "enter a secret for the webhook on GitHub")?.as_bytes();
-    let signature = value.strip_prefix(b"sha256=").and_then(unhex).ok_or(Refusal::NotASignature(SIGNATURE))?;
-    let fits = any(secrets, |secret| {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
-        !secret.is_empty() && hmac::verify(&key, request.body, &signature).is_ok()
-    });
-    if fits { Ok(()) } else { Err(Refusal::WrongSignature(SIGNATURE)) }
+/// How a sender signs: an HMAC over the raw body, in hexadecimal digits.
+pub(super) struct Signature {
+    /// Where it is.
+    pub(super) header: &'static str,
+    /// What stands before the digits.
+    pub(super) prefix: &'static str,
+    /// The hash that goes with it.
+    pub(super) algorithm: hmac::Algorithm,
+    /// What it looks like, for people.
+    pub(super) form: &'static str,
+    /// Where the sender is told to sign.
+    pub(super) mend: &'static str,
+}
+
+/// [GitHub's signature](https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries).
+/// `X-Hub-Signature` (SHA-1) beside it counts for nothing.
+pub(super) const HUB_SIGNATURE: Signature = Signature {
+    header: "X-Hub-Signature-256",
+    prefix: "sha256=",
+    algorithm: hmac::HMAC_SHA256,
+    form: "`sha256=` and 64 hexadecimal digits",
+    mend: "enter a secret for the webhook on GitHub",
+};
+
+/// The form of a signature that is an HMAC-SHA256 and nothing else.
+pub(super) const SHA256_DIGITS: &str = "64 hexadecimal digits";
+
+impl Signature {
+    /// Whether the body is signed with one of the secrets.
+    pub(super) fn verify(&self, request: &Request<'_>, secrets: &[Secret]) -> Result<(), Refusal> {
+        let Self { header, form, .. } = *self;
+        let value = only(request, header, self.mend)?.as_bytes();
+        let length = self.algorithm.digest_algorithm().output_len();
+        let signature = value
+            .strip_prefix(self.prefix.as_bytes())
+            .and_then(unhex)
+            .filter(|signature| signature.len() == length)
+            .ok_or(Refusal::NotASignature { header, form })?;
+        let fits = any(secrets, |secret| {
+            let key = hmac::Key::new(self.algorithm, secret.expose().as_bytes());
+            !secret.is_empty() & hmac::verify(&key, request.body, &signature).is_ok()
+        });
+        if fits { Ok(()) } else { Err(Refusal::WrongSignature(header)) }
+    }
+}
+
+/// The secret itself, in a header of the sender's own.
+pub(super) fn header(
+    request: &Request<'_>,
+    secrets: &[Secret],
+    header: &'static str,
+    mend: &'static str,
+) -> Result<(), Refusal> {
+    let value = only(request, header, mend)?.as_bytes();
+    if any(secrets, |secret| secret.matches(value)) { Ok(()) } else { Err(Refusal::WrongHeader(header)) }
 }
 
 /// The secret in the path, or else as `Authorization`: for senders that take an address and nothing else in one of the
@@ -97,17 +147,15 @@ pub(super) fn api_key(request: &Request<'_>, secrets: &[Secret]) -> Result<(), R
     const MEND: &str =
         "give the connection of the API destination the API key name X-Api-Key and the secret as its value";
     if request.path_secret.is_none() && request.headers.contains_key(API_KEY) {
-        let value = only(request, API_KEY, MEND)?.as_bytes();
-        let known = any(secrets, |secret| secret.matches(value));
-        return if known { Ok(()) } else { Err(Refusal::WrongHeader(API_KEY)) };
+        return header(request, secrets, API_KEY, MEND);
     }
     path_or_authorization(request, secrets, MEND)
 }
 
 /// GitHub's signature where there is one, and else the secret as `Authorization`.
 pub(super) fn signature_or_authorization(request: &Request<'_>, secrets: &[Secret]) -> Result<(), Refusal> {
-    if request.headers.contains_key(SIGNATURE) {
-        return hub_signature(request, secrets);
+    if request.headers.contains_key(HUB_SIGNATURE.header) {
+        return HUB_SIGNATURE.verify(request, secrets);
     }
     let mend = "send `Authorization: Bearer <secret>`, or sign the body as GitHub does in `X-Hub-Signature-256`";
     authorization(request, secrets, mend)
@@ -143,11 +191,10 @@ fn only<'a>(request: &Request<'a>, header: &'static str, mend: &'static str) -> 
     }
 }
 
-fn unhex(text: &[u8]) -> Option<[u8; 32]> {
+fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (pairs, []) = text.as_chunks::<2>() else { return None };
-    let bytes: Option<Vec<u8>> = pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect();
-    bytes?.try_into().ok()
+    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
 }
 
 #[cfg(test)]

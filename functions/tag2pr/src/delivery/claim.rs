@@ -28,10 +28,13 @@ impl Claim {
     pub(super) fn judge(self) -> Reading {
         let Some(repository) = self.repository else { return ignored("it names no repository") };
 
-        // Senders that must name a tag repeat the digest where a manifest was pushed without one.
+        // Senders that must name a tag write the digest where a manifest was pushed without one.
         let is_digest = |tag: &str| tag.starts_with("sha256:") || tag.starts_with("sha512:");
-        let tag = self.tag.filter(|tag| !is_digest(tag) && self.digest.as_ref() != Some(tag));
-        let subject = match (&tag, &self.digest) {
+        let (tag, digest) = match self.tag {
+            Some(tag) if is_digest(&tag) => (None, self.digest.or(Some(tag))),
+            tag => (tag.filter(|tag| self.digest.as_ref() != Some(tag)), self.digest),
+        };
+        let subject = match (&tag, &digest) {
             (None, Some(digest)) => format!("`{}@{}`", excerpt(&repository, 100), excerpt(digest, 19)),
             (tag, _) => subject(Some(&repository), tag.as_deref()),
         };
@@ -46,7 +49,7 @@ impl Claim {
         if let Some(what) = self.media_type.iter().chain(&self.parts).find_map(|part| other_artifact(part)) {
             return ignored(format!("{subject} is {what}, not an image"));
         }
-        if tag.is_none() && self.digest.is_none() {
+        if tag.is_none() && digest.is_none() {
             return ignored(format!("{subject} was deleted as a whole; the sweep finds which tags are gone"));
         }
 
@@ -58,7 +61,7 @@ impl Claim {
             registry: self.registry.is_some().then(|| image.registry().to_owned()),
             repository: image.repository().to_owned(),
             tag: tag.map(|tag| tag.parse::<Tag>()).transpose().map_err(invalid)?,
-            digest: self.digest.map(|digest| digest.parse::<Digest>()).transpose().map_err(invalid)?,
+            digest: digest.map(|digest| digest.parse::<Digest>()).transpose().map_err(invalid)?,
             media_type: self.media_type.filter(|text| is_token(text)),
             pushed_at: self.pushed_at,
             actor: self.actor.map(|actor| excerpt(&actor, 100)),

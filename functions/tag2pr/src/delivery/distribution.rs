@@ -1,4 +1,4 @@
-//! CNCF Distribution's notifications, which the GitLab container registry sends too.
+//! CNCF Distribution's notifications; the GitLab container registry sends the same.
 //!
 //! One envelope holds any number of events, of manifests and of layers, pushes and pulls mixed. A multi-platform push
 //! is reported piece by piece; only the index has the tag. A deletion by digest comes with one more event for each tag
@@ -23,7 +23,7 @@ pub(super) const FACE: Face = Face {
             "set `headers: { Authorization: [Bearer <secret>] }` for the endpoint in the registry's configuration";
         authentication::authorization(request, secrets, mend)
     },
-    decode,
+    decode: |_, body| read_envelope(Sender::Distribution, body),
     // It sends its events in order, each until it is content: one that cannot be read would hold up all later ones.
     habits: Habits { unforgiving: true, ..Habits::PLAIN },
 };
@@ -92,8 +92,9 @@ struct Actor {
     name: Option<String>,
 }
 
-fn decode(_: &HeaderMap, body: &[u8]) -> Result<Vec<Reading>, Malformed> {
-    let envelope: Envelope = wire::parse(Sender::Distribution, body)?;
+/// Reads an envelope of whoever sends such.
+pub(super) fn read_envelope(sender: Sender, body: &[u8]) -> Result<Vec<Reading>, Malformed> {
+    let envelope: Envelope = wire::parse(sender, body)?;
     if envelope.events.is_empty() {
         return Ok(vec![ignored("the envelope holds no events")]);
     }

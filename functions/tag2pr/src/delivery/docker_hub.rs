@@ -21,15 +21,19 @@ fn recognise(_: &HeaderMap, body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Probe {
         push_data: PushProbe,
-        #[serde(rename = "repository")]
-        _repository: Repository,
+        repository: RepositoryProbe,
     }
+    // Alibaba Cloud's registry sends the same and more, and its images are not on Docker Hub.
     #[derive(Deserialize)]
     struct PushProbe {
-        // Alibaba Cloud's registry sends the same with a digest, and its images are not on Docker Hub.
         digest: Option<IgnoredAny>,
     }
-    wire::probe::<Probe>(body).is_some_and(|probe| probe.push_data.digest.is_none())
+    #[derive(Deserialize)]
+    struct RepositoryProbe {
+        repo_full_name: Option<IgnoredAny>,
+    }
+    wire::probe::<Probe>(body)
+        .is_some_and(|probe| probe.push_data.digest.is_none() && probe.repository.repo_full_name.is_none())
 }
 
 #[derive(Deserialize)]

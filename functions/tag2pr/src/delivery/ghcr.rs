@@ -8,18 +8,22 @@
 
 use std::borrow::Cow;
 
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
 use jiff::Timestamp;
-use percent_encoding::percent_decode;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::authentication::HUB_SIGNATURE;
 use super::claim::{Claim, Reading, excerpt, ignored, subject};
-use super::{Action, Face, Habits, Malformed, Sender, authentication, wire};
+use super::{Action, Face, Habits, Malformed, Sender, wire};
 
-pub(super) const FACE: Face =
-    Face { name: "ghcr", recognise, authenticate: authentication::hub_signature, decode, habits: Habits::PLAIN };
+pub(super) const FACE: Face = Face {
+    name: "ghcr",
+    recognise,
+    authenticate: |request, secrets| HUB_SIGNATURE.verify(request, secrets),
+    decode,
+    habits: Habits::PLAIN,
+};
 
 pub(super) const EVENT_HEADER: HeaderName = HeaderName::from_static("x-github-event");
 pub(super) const DELIVERY_HEADER: HeaderName = HeaderName::from_static("x-github-delivery");
@@ -39,7 +43,7 @@ fn recognise(headers: &HeaderMap, body: &[u8]) -> bool {
         package_version: Option<IgnoredAny>,
     }
     headers.contains_key(EVENT_HEADER)
-        || json(headers, body).ok().is_some_and(|body| {
+        || wire::payload(headers, body).ok().is_some_and(|body| {
             wire::probe::<Probe>(&body).is_some_and(|probe| probe.package.package_version.is_some())
         })
 }
@@ -119,7 +123,7 @@ fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Reading>, Malformed> {
             return Ok(vec![ignored(reason)]);
         }
     }
-    let body = json(headers, body)?;
+    let body = wire::payload(headers, body)?;
     let payload: Payload = wire::parse(Sender::Ghcr, &body)?;
     Ok(vec![read(payload, header(&DELIVERY_HEADER).map(Cow::into_owned))])
 }
@@ -187,19 +191,4 @@ fn split_url(url: &str) -> Option<(&str, &str)> {
         _ => name,
     };
     (!registry.is_empty() && !repository.is_empty()).then_some((registry, repository))
-}
-
-/// The event itself: the body, or the field `payload` of a form.
-fn json<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Malformed> {
-    let is_form = match headers.get(CONTENT_TYPE) {
-        Some(value) => value.as_bytes().starts_with(b"application/x-www-form-urlencoded"),
-        None => body.starts_with(b"payload="),
-    };
-    if !is_form {
-        return Ok(Cow::Borrowed(body));
-    }
-    let field = body.split(|&byte| byte == b'&').find_map(|pair| pair.strip_prefix(b"payload="));
-    let spaced: Vec<u8> =
-        field.ok_or(Malformed::NoPayload)?.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
-    Ok(Cow::Owned(percent_decode(&spaced).collect()))
 }

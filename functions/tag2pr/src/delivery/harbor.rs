@@ -1,4 +1,4 @@
-//! Harbor's webhooks, payload format *Default*, 1.x and 2.x.
+//! Harbor's webhooks, 1.x and 2.x, in both payload formats: *Default* and *CloudEvents*.
 //!
 //! Every manifest that is put reports itself. One that was put by digest (the parts of an index, a proxy cache, a
 //! replication) repeats the digest where the tag should be. A host is named only in `resource_url`, and not by all.
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::claim::{Claim, Reading, excerpt, ignored};
-use super::{Action, Face, Habits, Malformed, Sender, authentication, wire};
+use super::{Action, Face, Habits, Malformed, Sender, authentication, cloudevents, wire};
 
 pub(super) const FACE: Face = Face {
     name: "harbor",
@@ -23,31 +23,39 @@ pub(super) const FACE: Face = Face {
     habits: Habits::PLAIN,
 };
 
-/// Enough to know what a body is about, whatever else it holds.
-#[derive(Deserialize)]
-struct Head {
-    #[serde(rename = "type")]
-    kind: String,
-    event_data: Option<IgnoredAny>,
+fn recognise(_: &HeaderMap, body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Probe {
+        #[serde(rename = "type")]
+        kind: String,
+        event_data: Option<IgnoredAny>,
+    }
+    wire::probe::<Probe>(body).is_some_and(|probe| probe.event_data.is_some() || probe.kind.starts_with(CLOUD_EVENTS))
 }
 
 /// The names that Harbor's CloudEvents begin with.
 const CLOUD_EVENTS: &str = "harbor.";
 
-fn recognise(_: &HeaderMap, body: &[u8]) -> bool {
-    wire::probe::<Head>(body).is_some_and(|head| head.event_data.is_some() || head.kind.starts_with(CLOUD_EVENTS))
+/// What stands around the data, in both formats.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(alias = "time", default, deserialize_with = "wire::time")]
+    occur_at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "wire::text")]
+    operator: Option<String>,
+    /// CloudEvents alone have one.
+    #[serde(default, deserialize_with = "wire::text")]
+    id: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Payload {
-    #[serde(default, deserialize_with = "wire::time")]
-    occur_at: Option<Timestamp>,
-    #[serde(default, deserialize_with = "wire::text")]
-    operator: Option<String>,
     event_data: EventData,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct EventData {
     #[serde(default)]
     resources: Option<Vec<Resource>>,
@@ -81,31 +89,36 @@ impl Repository {
     }
 }
 
-fn decode(_: &HeaderMap, body: &[u8]) -> Result<Vec<Reading>, Malformed> {
-    let head: Head = wire::parse(Sender::Harbor, body)?;
-    let action = match head.kind.as_str() {
-        "PUSH_ARTIFACT" | "pushImage" => Action::Push,
-        "DELETE_ARTIFACT" | "deleteImage" => Action::Delete,
-        other => return Ok(vec![ignored(uninteresting(other))]),
+fn decode(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Reading>, Malformed> {
+    let Head { kind, occur_at, operator, id } = wire::parse(Sender::Harbor, body)?;
+    let action = match kind.strip_prefix(CLOUD_EVENTS).unwrap_or(&kind) {
+        "PUSH_ARTIFACT" | "pushImage" | "artifact.pushed" | "tag.created" => Action::Push,
+        "DELETE_ARTIFACT" | "deleteImage" | "artifact.deleted" => Action::Delete,
+        _ => return Ok(vec![ignored(uninteresting(&kind))]),
     };
-    let payload: Payload = wire::parse(Sender::Harbor, body)?;
-    let repository = payload.event_data.repository.and_then(Repository::full_name);
-    let resources = payload.event_data.resources.unwrap_or_default();
+    let data = if kind.starts_with(CLOUD_EVENTS) {
+        cloudevents::data(Sender::Harbor, headers, body)?
+    } else {
+        Some(wire::parse::<Payload>(Sender::Harbor, body)?.event_data)
+    };
+    let EventData { resources, repository } = data.unwrap_or_default();
+    let repository = repository.and_then(Repository::full_name);
+    let resources = resources.unwrap_or_default();
     if resources.is_empty() {
-        return Ok(vec![ignored(format!("{} without resources names no image", head.kind))]);
+        return Ok(vec![ignored(format!("{kind} without resources names no image"))]);
     }
     let read = |resource: Resource| {
         let claim = Claim {
             action,
-            registry: resource.resource_url.as_deref().and_then(|url| host(url, repository.as_deref())),
+            registry: resource.resource_url.as_deref().and_then(|url| wire::host(url, repository.as_deref())),
             repository: repository.clone(),
             tag: resource.tag,
             digest: resource.digest,
             media_type: None,
             parts: Vec::new(),
-            pushed_at: payload.occur_at,
-            actor: payload.operator.clone(),
-            id: None,
+            pushed_at: occur_at,
+            actor: operator.clone(),
+            id: id.clone(),
         };
         claim.judge()
     };
@@ -113,46 +126,16 @@ fn decode(_: &HeaderMap, body: &[u8]) -> Result<Vec<Reading>, Malformed> {
 }
 
 fn uninteresting(kind: &str) -> String {
-    let what = match kind {
-        "PULL_ARTIFACT" | "pullImage" => "a pull, not a push",
-        "REPLICATION" => "a replication's progress; what it pushes is reported by itself",
-        "TAG_RETENTION" => "a retention's progress; what it deletes is reported by itself",
-        "uploadChart" | "downloadChart" | "deleteChart" => "about a Helm chart, not an image",
-        _ if kind.starts_with("SCANNING_") || kind.starts_with("scanning") => "about a scan",
-        _ if kind.starts_with("QUOTA_") || kind.starts_with("quota") => "about a quota",
-        _ if kind.starts_with(CLOUD_EVENTS) => {
-            "a CloudEvent, which tag2pr does not read from Harbor; choose the payload format Default for the webhook"
+    let what = match kind.strip_prefix(CLOUD_EVENTS).unwrap_or(kind) {
+        "PULL_ARTIFACT" | "pullImage" | "artifact.pulled" => "a pull, not a push",
+        "REPLICATION" | "replication.status.changed" => {
+            "a replication's progress; what it pushes is reported by itself"
         }
+        "TAG_RETENTION" | "tag_retention.finished" => "a retention's progress; what it deletes is reported by itself",
+        "uploadChart" | "downloadChart" | "deleteChart" => "about a Helm chart, not an image",
+        kind if ["SCANNING_", "scanning", "scan."].iter().any(|scan| kind.starts_with(scan)) => "about a scan",
+        kind if ["QUOTA_", "quota"].iter().any(|quota| kind.starts_with(quota)) => "about a quota",
         _ => "of a type that tag2pr does not know",
     };
     format!("`{}` is {what}", excerpt(kind, 40))
-}
-
-/// The host in `harbor.lan:8443/team/web:1.0`: what stands before the repository, or a first segment that can only be a
-/// host. Some Harbors leave it out, and then nobody knows.
-fn host(url: &str, repository: Option<&str>) -> Option<String> {
-    let url = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let (first, rest) = url.split_once('/')?;
-    let before_repository = repository.is_some_and(|repository| {
-        rest.strip_prefix(repository).is_some_and(|end| end.is_empty() || end.starts_with([':', '@']))
-    });
-    let is_host = before_repository || first == "localhost" || first.contains(['.', ':']);
-    (is_host && !first.is_empty()).then(|| first.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_host_is_what_stands_before_the_repository() {
-        let host = |url| host(url, Some("team/web"));
-        assert_eq!(host("harbor.lan:8443/team/web:1.0").as_deref(), Some("harbor.lan:8443"));
-        assert_eq!(host("https://harbor.lan/team/web@sha256:00").as_deref(), Some("harbor.lan"));
-        assert_eq!(host("harbor/team/web:1.0").as_deref(), Some("harbor"));
-        assert_eq!(host("harbor.lan/elsewhere:1.0").as_deref(), Some("harbor.lan"));
-        assert_eq!(host("team/web:1.0"), None);
-        assert_eq!(host("team/web"), None);
-        assert_eq!(host(""), None);
-    }
 }

@@ -1,8 +1,13 @@
 //! What the bodies of all senders have in common.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use jiff::Timestamp;
+use percent_encoding::percent_decode;
 use serde::{Deserialize, Deserializer};
 
 use super::claim::excerpt;
@@ -58,13 +63,28 @@ pub(super) fn reference(text: &str) -> Reference<'_> {
     Reference { registry, repository, tag: tag.filter(said), digest: digest.filter(said) }
 }
 
+/// The event of GitHub and its like: the body, or the field `payload` of a form.
+pub(super) fn payload<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, [u8]>, Malformed> {
+    let is_form = match headers.get(CONTENT_TYPE) {
+        Some(value) => value.as_bytes().starts_with(b"application/x-www-form-urlencoded"),
+        None => body.starts_with(b"payload="),
+    };
+    if !is_form {
+        return Ok(Cow::Borrowed(body));
+    }
+    let field = body.split(|&byte| byte == b'&').find_map(|pair| pair.strip_prefix(b"payload="));
+    let spaced: Vec<u8> =
+        field.ok_or(Malformed::NoPayload)?.iter().map(|&b| if b == b'+' { b' ' } else { b }).collect();
+    Ok(Cow::Owned(percent_decode(&spaced).collect()))
+}
+
 /// A text; null and `""` are none.
 pub(super) fn text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(value)?.filter(|text| !text.is_empty()))
 }
 
-/// A time: RFC 3339, or seconds since 1970 with or without a fraction. Anything else is none, and so is what registries
-/// write instead of a time: the year 1 or the second 0.
+/// A time: RFC 3339 (also with Java's `+0000`), or seconds since 1970 with or without a fraction. Anything else is none,
+/// and so is what registries write instead of a time: the year 1 or the second 0.
 pub(super) fn time<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Timestamp>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -79,10 +99,22 @@ pub(super) fn time<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Timesta
         // A double of this size is exact to a fraction of a microsecond; `as` saturates to a time out of range.
         #[expect(clippy::cast_possible_truncation, reason = "out of range is none")]
         Time::Fraction(seconds) => Timestamp::from_microsecond((seconds * 1e6) as i64).ok(),
-        Time::Text(text) => text.parse().ok(),
+        Time::Text(text) => text.parse().ok().or_else(|| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok()),
         Time::Other(_) => None,
     };
     Ok(time.filter(|time| *time > Timestamp::UNIX_EPOCH))
+}
+
+/// The host in `harbor.lan:8443/team/web:1.0`: what stands before the repository, or a first segment that can only be a
+/// host. Some senders leave it out, and then nobody knows.
+pub(super) fn host(url: &str, repository: Option<&str>) -> Option<String> {
+    let url = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (first, rest) = url.split_once('/')?;
+    let before_repository = repository.is_some_and(|repository| {
+        rest.strip_prefix(repository).is_some_and(|end| end.is_empty() || end.starts_with([':', '@']))
+    });
+    let is_host = before_repository || first == "localhost" || first.contains(['.', ':']);
+    (is_host && !first.is_empty()).then(|| first.to_owned())
 }
 
 #[cfg(test)]
@@ -107,6 +139,8 @@ mod tests {
             r#"{"at": 1.738860123e+09}"#,
             r#"{"at": "2025-02-06T16:42:03Z"}"#,
             r#"{"at": "2025-02-06T17:42:03+01:00"}"#,
+            r#"{"at": "2025-02-06T16:42:03.000+0000"}"#,
+            r#"{"at": "2025-02-06T11:42:03-0500"}"#,
         ] {
             assert_eq!(read(json).as_deref(), Some("2025-02-06T16:42:03Z"), "{json}");
         }
@@ -152,10 +186,23 @@ mod tests {
             r#""""#,
             r#""yesterday""#,
             r#""0001-01-01T00:00:00Z""#,
+            r#""2025-02-06 16:42:03""#,
             r#"{"seconds": 1}"#,
         ] {
             assert_eq!(read(&format!(r#"{{"at": {value}}}"#)), None, "{value}");
         }
         assert_eq!(read("{}"), None);
+    }
+
+    #[test]
+    fn the_host_is_what_stands_before_the_repository() {
+        let host = |url| host(url, Some("team/web"));
+        assert_eq!(host("harbor.lan:8443/team/web:1.0").as_deref(), Some("harbor.lan:8443"));
+        assert_eq!(host("https://harbor.lan/team/web@sha256:00").as_deref(), Some("harbor.lan"));
+        assert_eq!(host("harbor/team/web:1.0").as_deref(), Some("harbor"));
+        assert_eq!(host("harbor.lan/elsewhere:1.0").as_deref(), Some("harbor.lan"));
+        assert_eq!(host("team/web:1.0"), None);
+        assert_eq!(host("team/web"), None);
+        assert_eq!(host(""), None);
     }
 }

@@ -10,7 +10,7 @@ pub(super) fn find(subject: &Subject<'_>) -> Option<Finding> {
     let candidates = subject.candidates();
     let value = candidates.first()?.value;
     let same = candidates.len() > 1 && candidates.iter().all(|valued| valued.value == value);
-    if subject.extract().is_empty() || !same {
+    if subject.extract().is_empty() || !same || subject.key() == "newest" {
         return None;
     }
     // These are the causes; this is what comes of them.

@@ -37,8 +37,8 @@ pub(super) fn find(subject: &Subject<'_>) -> Option<Finding> {
     let otherwise = match time_behind {
         true => "extract the time alone and compare it with `numerical`",
         false => {
-            "put a time or a build number into the tag and extract it, or select one moving tag and pin its digest \
-             with `digestReflectionPolicy: Always`"
+            "go by push time, with `policy: { newest: {} }` for this policy in .tag2pr.yaml; or put a time or a build \
+             number into the tag and extract it"
         }
     };
     let help = newest::advice(subject, mended.as_ref(), otherwise);
@@ -82,7 +82,7 @@ mod tests {
         let trial = policy("policy:\n  alphabetical: {}").tags(&["sha-f9e1f0b", "sha-abc1234"]);
         insta::assert_snapshot!(trial.shown("T2P003"), @"
         policy.yaml:7:5 warning: `sha-f9e1f0b` is selected by chance: the values are ordered by commit hash, which says nothing about age
-        help: put a time or a build number into the tag and extract it, or select one moving tag and pin its digest with `digestReflectionPolicy: Always`
+        help: go by push time, with `policy: { newest: {} }` for this policy in .tag2pr.yaml; or put a time or a build number into the tag and extract it
         ");
     }
 

@@ -71,7 +71,7 @@ mod tests {
     fn what_is_invalid_has_a_place() {
         insta::assert_snapshot!(policy("policy: {}").shown("T2P024"), @"
         policy.yaml:6:3 error: invalid policy: given ImagePolicyChoice object is invalid
-        help: write one of semver, alphabetical and numerical below policy
+        help: write one of semver, alphabetical and numerical below policy, or in .tag2pr.yaml `newest: {}`
         ");
         insta::assert_snapshot!(policy("policy:\n  semver:\n    range: latest").shown("T2P024"), @r#"
         policy.yaml:8:14 error: invalid semver range 'latest': improper constraint: "latest"
@@ -111,7 +111,7 @@ mod tests {
         let trial = policy("policy: { numerical: {} }").file(".tag2pr.yaml", settings).in_git("20251111-0358");
         insta::assert_snapshot!(trial.shown("T2P024"), @"
         .tag2pr.yaml:3:5 error: invalid policy: given ImagePolicyChoice object is invalid
-        help: write one of semver, alphabetical and numerical below policy
+        help: write one of semver, alphabetical and numerical below policy, or in .tag2pr.yaml `newest: {}`
         ");
         insta::assert_snapshot!(trial.shown("T2P001"), @"
         .tag2pr.yaml:5:5 warning: `desc` selects the value that sorts first: of dated values such as `20251111-0358` that is the oldest

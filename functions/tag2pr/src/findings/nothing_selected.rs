@@ -7,6 +7,16 @@ use crate::policy::{Order, PolicyError};
 pub(super) const RULE: Rule = Rule { code: "T2P030", meaning: "the policy selects none of the image's tags" };
 
 pub(super) fn find(subject: &Subject<'_>) -> Option<Finding> {
+    if let Some(PolicyError::NoPushTime { tags }) = &subject.selection?.error {
+        let message = format!(
+            "`newest` goes by push time, and none is known of any of the {tags} tags considered: until a delivery brings \
+             one, what stands in Git stays"
+        );
+        let help = "push once more while the registry's webhook points here; in a file of tags, write the time behind \
+                    the tag"
+            .to_owned();
+        return Some(Finding::new(&RULE, Severity::Warning, &subject.place_of_order(), message, help));
+    }
     let Order::Semver(range) = &subject.policy?.order else { return all_excluded(subject) };
     if no_version::find(subject).is_some() || prerelease_suffix::find(subject).is_some() {
         return None;
@@ -40,6 +50,18 @@ mod tests {
         ");
         assert!(policy(ONE).tags(&["2.0.0", "1.1.0"]).is_clean("T2P030"));
         assert!(policy(ONE).is_clean("T2P030"));
+    }
+
+    #[test]
+    fn nobody_knows_when_anything_was_pushed() {
+        let settings = "policies:\n  - name: apps/web\n    policy: { newest: {} }\n";
+        let trial = policy(ONE).file(".tag2pr.yaml", settings);
+        insta::assert_snapshot!(trial.clone().tags(&["f902768", "0a1b2c3"]).shown("T2P030"), @"
+        .tag2pr.yaml:2:5 warning: `newest` goes by push time, and none is known of any of the 2 tags considered: until a delivery brings one, what stands in Git stays
+        help: push once more while the registry's webhook points here; in a file of tags, write the time behind the tag
+        ");
+        assert!(trial.clone().pushed("f902768").is_clean("T2P030"));
+        assert!(trial.is_clean("T2P030"));
     }
 
     #[test]

@@ -14,7 +14,8 @@ pub(super) fn find(tree: &Tree<'_>) -> Vec<Finding> {
 
 fn in_file(tree: &Tree<'_>, file: &str, text: &str) -> Vec<Finding> {
     // A file that cannot be read is a finding already.
-    let strays = markers::strays(file, text.as_bytes()).unwrap_or_default();
+    let read = markers::read(file, text.as_bytes(), &tree.manifests.rules);
+    let strays = read.map(|read| read.strays).unwrap_or_default();
     let comments = strays.into_iter().filter_map(|stray| {
         let Problem { line: Some(line), column: Some(column), reason, .. } = stray else { return None };
         let place = Place { file: file.to_owned(), line, column };
@@ -28,7 +29,7 @@ fn in_file(tree: &Tree<'_>, file: &str, text: &str) -> Vec<Finding> {
 
 /// Markers that are no comments at all, because they stand within a text.
 fn in_scalars(file: &str, text: &str) -> Vec<Finding> {
-    if !markers::wanted(file, text.as_bytes()) {
+    if !markers::is_yaml(file) || !markers::wanted(file, text.as_bytes()) {
         return Vec::new();
     }
     let events = crate::yaml::events(text).unwrap_or_default();

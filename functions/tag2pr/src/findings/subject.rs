@@ -174,6 +174,10 @@ impl<'a> Subject<'a> {
 
     /// Where the order stands that counts.
     pub(super) fn place_of_order(&self) -> Place {
+        // Flux's objects cannot say it.
+        if let ("newest", Some((_, place))) = (self.key(), self.tree.settings_of(&self.declared.name)) {
+            return place;
+        }
         let order = |written: &'a Option<Written>| written.as_ref().and_then(|written| written.order.as_ref());
         let at = match self.key() {
             "semver" => self.written.semver_range.as_ref(),
@@ -188,6 +192,9 @@ impl<'a> Subject<'a> {
 
     /// The key below `policy` that counts.
     pub(super) fn key(&self) -> &'static str {
+        if matches!(self.policy, Some(Policy { order: Order::Newest, .. })) {
+            return "newest";
+        }
         match (&self.written.semver_range, &self.written.alphabetical) {
             (Some(_), _) => "semver",
             (None, Some(_)) => "alphabetical",

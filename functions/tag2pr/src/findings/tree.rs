@@ -58,6 +58,13 @@ impl<'a> Tree<'a> {
         Some((&all[index], Place { file: FILE.to_owned(), line, column }))
     }
 
+    /// Where a field rule stands.
+    pub(super) fn place_of_rule(&self, index: usize) -> Place {
+        let place = self.text(FILE).and_then(Draft::first).and_then(|draft| draft.place_of_item("fields", index));
+        let (line, column) = place.unwrap_or((1, 1));
+        Place { file: FILE.to_owned(), line, column }
+    }
+
     /// All markers, with their files.
     pub(super) fn markers(&self) -> impl Iterator<Item = (&'a str, &'a Marker)> {
         self.manifests.markers.iter().flat_map(|(file, markers)| markers.iter().map(move |one| (file.as_str(), one)))
@@ -107,7 +114,7 @@ impl<'a> Tree<'a> {
     /// A patch with which a file has exactly one marker more, and every value that it had.
     pub(super) fn patch_with_marker(&self, file: &str, mended: String) -> Option<Patch> {
         let before = self.manifests.markers.get(file).map(Vec::as_slice).unwrap_or_default();
-        let after = markers::find(file, mended.as_bytes()).ok()?;
+        let after = markers::find(file, mended.as_bytes(), &self.manifests.rules).ok()?;
         let one_more = after.len() == before.len() + 1;
         let kept =
             before.iter().all(|old| after.iter().any(|new| (&new.setter, &new.value) == (&old.setter, &old.value)));

@@ -2,12 +2,14 @@
 
 use jiff::Timestamp;
 
-use super::{Finding, check, read};
-use crate::ledger::{Ledger, News};
-use crate::seams::File;
+use super::{Finding, check, read_with};
+use crate::ledger::{Ledger, News, Push};
+use crate::seams::{File, LeftOut, Why};
 
+#[derive(Clone)]
 pub(super) struct Trial {
     files: Vec<File>,
+    left_out: Vec<LeftOut>,
     ledger: Option<Ledger>,
 }
 
@@ -33,7 +35,7 @@ pub(super) fn policy(spec: &str) -> Trial {
         "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {{ name: web, namespace: apps }}\n\
          spec:\n  imageRepositoryRef: {{ name: web }}\n{lines}"
     );
-    Trial { files: Vec::new(), ledger: None }
+    Trial { files: Vec::new(), left_out: Vec::new(), ledger: None }
         .file("image.yaml", IMAGE)
         .file("policy.yaml", &object)
         .file("automation.yaml", AUTOMATION)
@@ -61,6 +63,12 @@ impl Trial {
         self
     }
 
+    /// Puts something in that is not read.
+    pub(super) fn left_out(mut self, path: &str, why: Why) -> Self {
+        self.left_out.push(LeftOut { path: path.to_owned(), why });
+        self
+    }
+
     /// What stands in Git.
     pub(super) fn in_git(self, tag: &str) -> Self {
         self.file("web.yaml", &format!("image: ghcr.io/acme/web:{tag} # {{\"$imagepolicy\": \"apps:web\"}}\n"))
@@ -75,8 +83,24 @@ impl Trial {
         self
     }
 
+    /// One more tag, of which a delivery told.
+    pub(super) fn pushed(mut self, tag: &str) -> Self {
+        let at = Timestamp::UNIX_EPOCH;
+        self.ledger.get_or_insert_default().merge(&News::Pushed(Push {
+            tag: tag.parse().unwrap(),
+            digest: None,
+            pushed_at: Some(at),
+            received_at: at,
+            delivery: "delivery".to_owned(),
+            event: None,
+            source: "hub".to_owned(),
+            actor: None,
+        }));
+        self
+    }
+
     pub(super) fn all(&self) -> Vec<Finding> {
-        check(&read(self.files.clone()), &|_| self.ledger.as_ref())
+        check(&read_with(self.files.clone(), self.left_out.clone()), &|_| self.ledger.as_ref())
     }
 
     /// Every finding with this code; its patch is one that mends it.
@@ -84,7 +108,8 @@ impl Trial {
         let found: Vec<Finding> = self.all().into_iter().filter(|finding| finding.code == code).collect();
         for patch in found.iter().filter_map(|finding| finding.patch.as_ref()) {
             let mended =
-                Self { files: self.files.clone(), ledger: self.ledger.clone() }.file(&patch.file, &patch.mended);
+                Self { files: self.files.clone(), left_out: self.left_out.clone(), ledger: self.ledger.clone() }
+                    .file(&patch.file, &patch.mended);
             let again: Vec<Finding> = mended.all().into_iter().filter(|finding| finding.code == code).collect();
             assert!(again.len() < found.len(), "the patch does not mend it: {again:#?}\n{}", patch.diff);
         }

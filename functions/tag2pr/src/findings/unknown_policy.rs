@@ -9,7 +9,9 @@ pub(super) const RULE: Rule = Rule { code: "T2P018", meaning: "a marker names a 
 
 pub(super) fn find(tree: &Tree<'_>) -> Vec<Finding> {
     let known = |marker: &Marker| tree.manifests.policies.iter().any(|policy| policy.name == marker.setter.policy);
-    tree.markers().filter(|(_, marker)| !known(marker)).filter_map(|(file, marker)| of(tree, file, marker)).collect()
+    // Of a rule that names no policy its own finding tells.
+    let unknown = |marker: &Marker| !marker.by_rule && !known(marker);
+    tree.markers().filter(|(_, marker)| unknown(marker)).filter_map(|(file, marker)| of(tree, file, marker)).collect()
 }
 
 fn of(tree: &Tree<'_>, file: &str, marker: &Marker) -> Option<Finding> {
@@ -43,7 +45,7 @@ fn of(tree: &Tree<'_>, file: &str, marker: &Marker) -> Option<Finding> {
             comment.replacen(&wanted.setter(), &meant, 1),
             &text[line_end..]
         );
-        let after = crate::markers::find(file, mended.as_bytes()).ok()?;
+        let after = crate::markers::find(file, mended.as_bytes(), &tree.manifests.rules).ok()?;
         let before = tree.manifests.markers.get(file)?;
         let renamed = after.iter().zip(before).filter(|(new, old)| new.setter != old.setter).count();
         if after.len() == before.len() && renamed == 1 { tree.patch(file, mended) } else { None }

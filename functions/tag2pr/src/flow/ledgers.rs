@@ -19,8 +19,9 @@ impl Stored for News {
     const FORMAT: u32 = 1;
 }
 
+/// The second format knows what is gone: who does not would bring it back to life.
 impl Stored for Ledger {
-    const FORMAT: u32 = 1;
+    const FORMAT: u32 = 2;
 }
 
 /// Writes one piece of evidence, durable when it returns; `false` if it was there already.

@@ -10,22 +10,25 @@
 //! whoever knows of a commit knows at least what it was made from, and a branch that moved to one that nobody knew of
 //! makes a worker begin again.
 
+mod answers;
 mod apply;
 mod records;
+mod renaming;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
 
+use self::answers::{Answers, ROUNDS};
 pub use self::apply::apply;
 pub use self::records::{Claim, Fate, Holds, Index, Merged, Proposed};
 use super::{Error, ledgers};
 use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::ledger::{Ledger, News};
-use crate::manifests::{self, Manifests};
-use crate::plan::{Answer, Evidence, Hold, Line, Outcome, Plan, plan};
+use crate::manifests::{Interest, Manifests};
+use crate::plan::{Hold, Line, Outcome, Plan};
 use crate::seams::{
     GitError, GitHost, GitRepository, Objects, PullRequest, Registry, RegistryError, RepositoryId, State,
 };
@@ -46,6 +49,8 @@ pub struct Outside<'a> {
     pub repository: &'a RepositoryId,
     /// Registries that are configured not to be asked whether a tag is what a delivery said.
     pub unasked: &'a BTreeSet<String>,
+    /// Other names of registries, each with the one that what is known of their images is kept under.
+    pub aliases: &'a BTreeMap<String, String>,
     /// Names this call in what it writes.
     pub writer: &'a str,
 }
@@ -63,8 +68,10 @@ pub struct Prepared {
     pub waiting: Vec<String>,
     /// Images whose tags no registry lists for us: what no delivery brought is not known.
     pub unlisted: Vec<String>,
-    /// First listings, to be recorded.
-    listings: Vec<(ImageName, News)>,
+    /// Tags that point at something else than any delivery told of.
+    pub missed: Vec<(ImageName, Tag)>,
+    /// What registries said, to be recorded.
+    learned: Vec<(ImageName, News)>,
     /// What was proposed before, as it stands now.
     proposed: BTreeMap<String, Known>,
     /// What people decided since we last looked.
@@ -78,6 +85,8 @@ struct Known {
     before: Proposed,
     /// With what the forge says.
     proposed: Proposed,
+    /// Records of the same branch under other names, to be removed once this one is written.
+    formerly: BTreeSet<String>,
     open: Option<PullRequest>,
     /// Opened by two workers at once: the younger ones go.
     duplicates: Vec<PullRequest>,
@@ -137,11 +146,18 @@ impl Prepared {
             let image = line.tag.as_ref().map(|tag| format!(" ({}:{tag})", line.image)).unwrap_or_default();
             format!("{}{image}: {}", line.policy, line.outcome)
         });
-        let problems = self.manifests.problems.iter().chain(&self.plan.problems).map(ToString::to_string);
+        let passed_over = |line: &Line| Some(format!("{}: {}", line.policy, line.passed_over.as_ref()?));
+        let platforms = self.plan.lines.iter().filter_map(passed_over);
+        let messages = self.plan.proposals.iter().flat_map(|proposal| &proposal.problems);
+        let Manifests { problems, broken, links, .. } = &self.manifests;
+        let problems = problems.iter().chain(broken).chain(links).chain(&self.plan.problems).chain(messages);
+        let problems = problems.map(ToString::to_string);
         let passed_over =
             self.manifests.passed_over.iter().map(|(place, reason)| format!("{place}: passed over: {reason}"));
         let unlisted = self.unlisted.iter().cloned();
-        lines.chain(unlisted).chain(problems).chain(passed_over).collect()
+        let missed = self.missed.iter();
+        let missed = missed.map(|(image, tag)| format!("{image}:{tag}: it was moved, and no delivery had told of it"));
+        lines.chain(platforms).chain(unlisted).chain(missed).chain(problems).chain(passed_over).collect()
     }
 
     /// Why an open proposal stays as it is: one of its values cannot be decided just now. Nothing if all can.
@@ -179,7 +195,9 @@ pub async fn propose(outside: Outside<'_>, now: Timestamp) -> Result<Report, Err
         let mut prepared = prepare(outside, &[], now).await?;
         if apply::take_note(outside, &prepared).await? {
             // A push that came in before its image was followed poked nobody: it is read now.
+            let missed = std::mem::take(&mut prepared.missed);
             prepared = prepare(outside, &[], now).await?;
+            prepared.missed.extend(missed);
         }
         match apply(outside, &prepared, now).await {
             Err(Error::Git(GitError::Moved { .. })) if attempt < 3 => {
@@ -207,13 +225,16 @@ fn unfinished(prepared: &Prepared, done: &[(String, Did)]) -> String {
 ///
 /// What the outside says.
 pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: Timestamp) -> Result<Prepared, Error> {
-    let (proposed, mut new_holds) = ask_forge(outside, now).await?;
-    let snapshot = outside.git.snapshot(&outside.repository.base, &manifests::wanted).await?;
-    let manifests = Manifests::read(outside.repository, snapshot);
+    let (mut proposed, mut new_holds) = ask_forge(outside, now).await?;
+    let interest = Interest::default();
+    let wanted = |path: &str, bytes: &[u8]| interest.wants(path, bytes);
+    let snapshot = outside.git.snapshot(&outside.repository.base, &wanted).await?;
+    let mut manifests = Manifests::read(outside.repository, snapshot);
+    manifests.rename_registries(outside.aliases);
+    renaming::rename(&mut proposed, &manifests);
 
-    let mut waiting = Vec::new();
+    let mut answers = Answers::default();
     let mut unlisted = Vec::new();
-    let mut listings = Vec::new();
     let mut ledgers = BTreeMap::new();
     for image in manifests.images() {
         let mut ledger = ledgers::read(outside.objects, &image, outside.writer).await?;
@@ -222,12 +243,12 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
                 Ok(tags) => {
                     let news = News::listed(tags, &ledger, now);
                     ledger.merge(&news);
-                    listings.push((image.clone(), news));
+                    answers.learned.push((image.clone(), news));
                 }
                 Err(error @ RegistryError::Refused { .. }) => {
                     unlisted.push(format!("{image}: known from deliveries alone, its tags cannot be listed: {error}"));
                 }
-                Err(error @ RegistryError::Unavailable { .. }) => waiting.push(error.to_string()),
+                Err(error @ RegistryError::Unavailable { .. }) => answers.waiting.push(error.to_string()),
             }
         }
         replayed.iter().filter(|(of, _)| *of == image).for_each(|(_, news)| ledger.merge(news));
@@ -238,51 +259,26 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     let mut holds = holds.map(|loaded| loaded.value.holds).unwrap_or_default();
     holds.extend(new_holds.iter().cloned());
 
-    let mut answers = BTreeMap::new();
-    let mut draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
-    for (image, tag) in std::mem::take(&mut draft.questions) {
-        let answer = ask_registry(outside, &ledgers, &image, &tag).await;
-        if let Answer::NoAnswer { reason, later: true } = &answer {
-            waiting.push(reason.clone());
+    let mut draft = answers.plan(&manifests, &ledgers, &holds, now);
+    for _ in 0..ROUNDS {
+        if draft.questions.is_empty() && draft.contents.is_empty() {
+            break;
         }
-        if let (Answer::Digest(digest), Some(ledger)) = (&answer, ledgers.get_mut(&image))
-            && ledger.get(tag.as_str()).is_some_and(|entry| !entry.digests.contains_key(digest))
-        {
-            let news = News::Confirmed { tag: tag.clone(), digest: digest.clone(), at: now };
-            ledger.merge(&news);
-            listings.push((image.clone(), news));
-        }
-        answers.insert((image, tag), answer);
+        answers.ask(outside, &draft, &mut ledgers, now).await;
+        draft = answers.plan(&manifests, &ledgers, &holds, now);
     }
-    draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
+    answers.put_off(&draft);
     // The forge was asked before the base branch was read: what was merged is part of it, unless somebody took it back.
-    let rolled_back: Vec<Hold> = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, now)).collect();
+    let rolled_back = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, &manifests, now));
+    let rolled_back: Vec<Hold> = rolled_back.collect();
     if !rolled_back.is_empty() {
         holds.extend(rolled_back.iter().cloned());
         new_holds.extend(rolled_back);
-        draft = plan(&Evidence { manifests: &manifests, ledgers: &ledgers, holds: &holds, answers: &answers, now });
+        draft = answers.plan(&manifests, &ledgers, &holds, now);
     }
+    let Answers { learned, missed, mut waiting, .. } = answers;
     waiting.dedup();
-    Ok(Prepared { manifests, ledgers, plan: draft, waiting, unlisted, listings, proposed, new_holds })
-}
-
-async fn ask_registry(
-    outside: Outside<'_>,
-    ledgers: &BTreeMap<ImageName, Ledger>,
-    image: &ImageName,
-    tag: &Tag,
-) -> Answer {
-    if outside.unasked.contains(image.registry()) {
-        let known = ledgers.get(image).and_then(|ledger| ledger.get(tag.as_str())).and_then(|entry| entry.digest());
-        return Answer::NotAsked(known.cloned());
-    }
-    match outside.registry.digest(image, tag).await {
-        Ok(Some(digest)) => Answer::Digest(digest),
-        Ok(None) => Answer::Gone,
-        Err(error) => {
-            Answer::NoAnswer { later: matches!(error, RegistryError::Unavailable { .. }), reason: error.to_string() }
-        }
-    }
+    Ok(Prepared { manifests, ledgers, plan: draft, waiting, unlisted, missed, learned, proposed, new_holds })
 }
 
 /// What became of the proposals that were open when we last looked: asked once for each.
@@ -292,7 +288,8 @@ async fn ask_forge(outside: Outside<'_>, now: Timestamp) -> Result<(BTreeMap<Str
     for key in outside.objects.list(&Key::proposals(outside.repository)).await? {
         let Some(loaded) = store::load::<Proposed>(outside.objects, &key).await? else { continue };
         let before = loaded.value;
-        let mut known = Known { proposed: before.clone(), before, open: None, duplicates: Vec::new() };
+        let mut known =
+            Known { proposed: before.clone(), before, formerly: BTreeSet::new(), open: None, duplicates: Vec::new() };
         if matches!(known.proposed.fate, Fate::Open | Fate::Settling) {
             let found = outside.host.find(&known.proposed.branch, &outside.repository.base).await?;
             let (mut open, ended): (Vec<_>, Vec<_>) = found.into_iter().partition(|pull| pull.state == State::Open);

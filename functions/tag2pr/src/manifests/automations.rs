@@ -3,6 +3,7 @@
 use super::Automation;
 use crate::flux::{Found, ImageUpdateAutomation};
 use crate::problem::Place;
+use crate::proposal::message::MessageTemplate;
 use crate::repository_settings::{FILE, ProposalSettings, RepositorySettings};
 use crate::repository_url::RepositoryUrl;
 use crate::seams::{Author, RepositoryId};
@@ -43,6 +44,7 @@ fn of_settings(own: &ProposalSettings) -> Automation {
         selector: None,
         path: plain_path(&own.path),
         author: author(None, None),
+        message: None,
         name,
     }
 }
@@ -98,10 +100,19 @@ fn automation(
     }
     let name = format!("{namespace}.{}", declared.object.name);
     let push = declared.push_branch.as_ref().map(|at| at.value.as_str()).filter(|push| *push != here.base);
+    let path = plain_path(declared.path.as_ref().map_or("", |at| &at.value));
+    let message = declared.message_template.as_ref().filter(|template| !template.value.is_empty());
     Ok(Automation {
+        message: message.map(|template| MessageTemplate {
+            text: template.value.clone(),
+            place: template.place.clone(),
+            values: declared.message_template_values.clone(),
+            automation: (namespace.clone(), declared.object.name.clone()),
+            path: path.clone(),
+        }),
         branch: push.map_or_else(|| format!("tag2pr/{name}"), str::to_owned),
         selector: declared.policies.clone(),
-        path: plain_path(declared.path.as_ref().map_or("", |at| &at.value)),
+        path,
         author: author(declared.author_name.as_ref(), declared.author_email.as_ref()),
         name,
         namespace,

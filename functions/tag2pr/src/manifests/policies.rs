@@ -45,6 +45,7 @@ pub(super) fn declare(found: &Found, settings: Result<&RepositorySettings, &Stri
             place: policy.object.place.clone(),
             labels: policy.object.labels.clone(),
             minimum_age: overlay.and_then(|overlay| overlay.minimum_age).map(|age| age.0),
+            platforms: overlay.map(|overlay| overlay.platforms.clone()).unwrap_or_default(),
             name,
         });
     }
@@ -59,6 +60,7 @@ pub(super) fn declare(found: &Found, settings: Result<&RepositorySettings, &Stri
             place: Place { file: FILE.to_owned(), line: 1, column: 1 },
             labels: BTreeMap::new(),
             minimum_age: policy.minimum_age.map(|age| age.0),
+            platforms: policy.platforms.clone(),
             name: name.clone(),
         });
     }

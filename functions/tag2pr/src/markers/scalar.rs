@@ -39,7 +39,7 @@ fn double_quoted(new: &str) -> String {
     format!("\"{}\"", new.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-fn plain(new: &str, flow: bool, is_text: bool) -> String {
+pub(super) fn plain(new: &str, flow: bool, is_text: bool) -> String {
     let looks_like_syntax = new.starts_with(|c: char| "-?:,[]{}#&*!|>'\"%@`.".contains(c))
         || new.ends_with(':')
         || (flow && new.contains([',', '[', ']', '{', '}']));

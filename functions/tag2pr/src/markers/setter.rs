@@ -60,7 +60,7 @@ impl Setter {
         Some(Self { policy: PolicyName { namespace: namespace.to_owned(), name: name.to_owned() }, part })
     }
 
-    /// Reads a comment, from its `#` to the end of the line; the error says why it marks nothing.
+    /// Reads a comment, with its `#` or without; the error says why it marks nothing.
     pub(super) fn from_comment(comment: &str) -> Result<Self, &'static str> {
         let json = comment.trim_start_matches('#');
         // Go reads `null` into a string as the empty string.

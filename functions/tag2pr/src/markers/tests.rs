@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use super::*;
 
+mod cases;
+mod formats;
+
 const DIGEST: &str = "sha256:5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d";
 
 /// What the policies of the golden cases selected.
@@ -27,7 +30,7 @@ fn selected(setter: &Setter) -> Option<NewImage> {
 }
 
 fn edited(text: &str) -> Edited {
-    edit("app.yaml", text.as_bytes(), &selected).unwrap()
+    edit("app.yaml", text.as_bytes(), &[], &selected).unwrap()
 }
 
 fn result(text: &str) -> String {
@@ -40,6 +43,22 @@ fn refusals(text: &str) -> String {
     assert_eq!(String::from_utf8(edited.bytes).unwrap(), text);
     assert_eq!(edited.changes, []);
     edited.problems.iter().map(|problem| format!("{problem}\n")).collect()
+}
+
+/// Another tag and back: the bytes are those from before.
+fn goes_there_and_back(path: &str, text: &str, rules: &[FieldRule]) {
+    let other = |setter: &Setter| {
+        let image = selected(setter)?;
+        Some(NewImage {
+            tag: "main-2-x".to_owned(),
+            digest: image.digest.map(|_| format!("sha256:{}", "0".repeat(64))),
+            ..image
+        })
+    };
+    let there = edit(path, text.as_bytes(), rules, &other).unwrap();
+    let back = edit(path, &there.bytes, rules, &selected).unwrap();
+    assert_eq!((there.problems, back.problems), (Vec::new(), Vec::new()), "{path}");
+    assert_eq!(String::from_utf8(back.bytes).unwrap(), text, "{path}: there and back");
 }
 
 #[test]
@@ -56,6 +75,10 @@ fn every_golden_case_comes_out_as_written() {
         assert_eq!(String::from_utf8(edited.bytes).unwrap(), after, "{}", case.display());
         assert_eq!(edited.changes.is_empty(), before == after, "{}", case.display());
         assert_eq!(result(&after), after, "{}: a second edit changes nothing", case.display());
+        // Where a value is right and yet of another type, as `1.20`, it comes back in quotes.
+        if case.file_name().is_none_or(|name| name != "types") {
+            goes_there_and_back("app.yaml", &after, &[]);
+        }
         count += 1;
     }
     assert!(count >= 11, "only {count} golden cases were found");
@@ -105,7 +128,7 @@ fn a_list_gives_each_item_its_own_name() {
 fn find_gives_the_bytes_of_the_value() {
     let text =
         "a: 'x:1' # {\"$imagepolicy\": \"apps:web\"}\nb: |\n  none\nc: |+ # {\"$imagepolicy\": \"apps:web\"}\n  x:1\n";
-    let found: Vec<_> = find("app.yaml", text.as_bytes())
+    let found: Vec<_> = find("app.yaml", text.as_bytes(), &[])
         .unwrap()
         .into_iter()
         .map(|marker| (marker.line, marker.column, text[marker.span].to_owned(), marker.value))
@@ -114,14 +137,18 @@ fn find_gives_the_bytes_of_the_value() {
 }
 
 #[test]
-fn only_files_that_are_yaml_by_name_count() {
+fn a_name_tells_whether_markers_count() {
     let bytes = b"a: x # {\"$imagepolicy\": \"apps:web\"}\n";
-    for path in ["a.yaml", "a/b.yml", "a/Kustomization", ".github/x.yaml", "a..b.yaml"] {
-        assert_eq!(find(path, bytes).unwrap().len(), 1, "{path}");
+    for path in
+        ["a.yaml", "a/b.yml", "a/Kustomization", ".github/x.yaml", "a..b.yaml", "chart/_helpers.tpl", "a.properties"]
+    {
+        assert_eq!(find(path, bytes, &[]).unwrap().len(), 1, "{path}");
     }
-    for path in ["a.YAML", "a.yaml.txt", "README.md", "kustomization", "a.json", "yaml"] {
-        assert_eq!(find(path, bytes).unwrap().len(), 0, "{path}");
-        assert_eq!(edit(path, bytes, &selected).unwrap().bytes, bytes, "{path}");
+    for path in
+        ["a.YAML", "a.yaml.txt", "README.md", "Dockerfile.md", "kustomization", "yaml", ".yaml.orig", "a.lock", "x"]
+    {
+        assert_eq!(find(path, bytes, &[]).unwrap().len(), 0, "{path}");
+        assert_eq!(edit(path, bytes, &[], &selected).unwrap().bytes, bytes, "{path}");
     }
 }
 
@@ -161,7 +188,7 @@ fn values_that_no_image_can_have_are_never_written() {
     let text = "tag: x # {\"$imagepolicy\": \"apps:web:tag\"}\nname: x # {\"$imagepolicy\": \"apps:web:name\"}\n";
     for (name, tag) in [("", "1"), ("a", ""), ("a", "1 # x"), ("a", "1\nb: 2"), ("a\u{7f}", "1"), ("é", "1")] {
         let image = NewImage { name: name.to_owned(), tag: tag.to_owned(), digest: None };
-        let edited = edit("app.yaml", text.as_bytes(), &|_| Some(image.clone())).unwrap();
+        let edited = edit("app.yaml", text.as_bytes(), &[], &|_| Some(image.clone())).unwrap();
         assert_eq!(edited.bytes, text.as_bytes(), "{name:?} {tag:?}");
         assert!(!edited.problems.is_empty(), "{name:?} {tag:?}");
     }
@@ -169,10 +196,7 @@ fn values_that_no_image_can_have_are_never_written() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_a_problem_with_a_place() {
-    let problem = |bytes: &[u8]| edit("app.yaml", bytes, &selected).unwrap_err().to_string();
-    insta::assert_snapshot!(problem(b"{{- if x }}\na: x # {\"$imagepolicy\": \"apps:web\"}\n{{- end }}\n"), @r#"
-    app.yaml:1:3: this is no valid YAML: "-" is only valid inside a block
-    "#);
+    let problem = |bytes: &[u8]| edit("app.yaml", bytes, &[], &selected).unwrap_err().to_string();
     insta::assert_snapshot!(problem(b"# \"$imagepolicy\"\na: \xff\n"), @"app.yaml:2:4: byte 0xff is no UTF-8 text");
     let deep = format!("# \"$imagepolicy\"\na: {}\n", "[".repeat(100_000));
     insta::assert_snapshot!(problem(deep.as_bytes()), @"app.yaml:2:259: this YAML is nested too deep, more than 255 levels");
@@ -181,7 +205,7 @@ fn a_file_that_cannot_be_read_is_a_problem_with_a_place() {
 #[test]
 fn comments_with_the_token_that_mark_nothing_are_named() {
     let text = "a: x # {\"$imagepolicy\": \"apps:web\"} pinned\nb: x # {\"$imagepolicy\": \"apps/web\"}\n# {\"$imagepolicy\": \"apps:web\"}\nc: x\nd: x # {\"$imagepolicy\": \"apps:web\"}\n";
-    let strays = strays("app.yaml", text.as_bytes()).unwrap();
+    let strays = read("app.yaml", text.as_bytes(), &[]).unwrap().strays;
     insta::assert_snapshot!(strays.iter().map(|stray| format!("{stray}\n")).collect::<String>(), @r#"
     app.yaml:1:6: the comment must hold the JSON object alone, all its values strings, nothing before or after it
     app.yaml:2:6: the reference must be `namespace:policy`, with `:tag`, `:name` or `:digest` after it or nothing
@@ -261,10 +285,10 @@ proptest! {
         if crlf { text = text.replace('\n', "\r\n"); }
         if bom { text.insert(0, '\u{feff}'); }
         let wanted = |_: &Setter| Some(NewImage { name: "ghcr.io/acme/web".to_owned(), tag: tag.clone(), digest: None });
-        let before = find("a.yaml", text.as_bytes()).unwrap();
-        let edited = edit("a.yaml", text.as_bytes(), &wanted).unwrap();
+        let before = find("a.yaml", text.as_bytes(), &[]).unwrap();
+        let edited = edit("a.yaml", text.as_bytes(), &[], &wanted).unwrap();
         prop_assert_eq!(&edited.problems, &[]);
-        let after = find("a.yaml", &edited.bytes).unwrap();
+        let after = find("a.yaml", &edited.bytes, &[]).unwrap();
 
         let outside = |bytes: &[u8], markers: &[Marker]| {
             let mut kept = Vec::new();
@@ -281,7 +305,7 @@ proptest! {
             let image = wanted(&marker.setter).unwrap();
             prop_assert_eq!(&marker.value, &part(&image, &marker.setter).unwrap());
         }
-        let again = edit("a.yaml", &edited.bytes, &wanted).unwrap();
+        let again = edit("a.yaml", &edited.bytes, &[], &wanted).unwrap();
         prop_assert_eq!(again.changes, vec![]);
         prop_assert_eq!(again.bytes, edited.bytes);
     }
@@ -289,7 +313,7 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic_or_change_what_is_not_marked(text in "([ \n:#|>&*!?,{}\\[\\]'\"a-c\t-]|# \\{\"\\$imagepolicy\": \"a:b\"\\}\n){0,40}") {
         let wanted = |_: &Setter| Some(NewImage { name: "r/x".to_owned(), tag: "1.2".to_owned(), digest: None });
-        if let Err(problem) = edit("a.yaml", text.as_bytes(), &wanted) {
+        if let Err(problem) = edit("a.yaml", text.as_bytes(), &[], &wanted) {
             prop_assert!(!problem.reason.contains("defect"), "{}", problem);
         }
     }
@@ -355,7 +379,7 @@ fn flux_would_write_the_same_values() {
         let mut changes = Vec::new();
         for (path, before) in &input {
             let edited = if path.starts_with(&scope) {
-                edit(path, before.as_bytes(), &wanted).unwrap()
+                edit(path, before.as_bytes(), &[], &wanted).unwrap()
             } else {
                 Edited { bytes: before.clone().into_bytes(), changes: Vec::new(), problems: Vec::new() }
             };

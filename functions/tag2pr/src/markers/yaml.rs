@@ -10,6 +10,8 @@ use std::ops::Range;
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle};
 
 use super::ObjectId;
+use super::fields::FieldRule;
+use super::reading::ruled;
 use super::setter::{Setter, TOKEN};
 use crate::yaml::{self, Syntax};
 
@@ -35,6 +37,8 @@ pub(super) struct Marked {
     /// Within `[]` or `{}`.
     pub(super) flow: bool,
     pub(super) object: Option<ObjectId>,
+    /// A rule of `.tag2pr.yaml` marks it, no comment.
+    pub(super) by_rule: bool,
 }
 
 /// A scalar that is a value, an item or a whole document: what a marker can stand at.
@@ -91,8 +95,9 @@ enum Place {
 }
 
 /// Finds the markers of a text.
-pub(super) fn scan(text: &str) -> Result<Scan<'_>, Syntax> {
+pub(super) fn scan<'t>(text: &'t str, rules: &[&FieldRule]) -> Result<Scan<'t>, Syntax> {
     let events = yaml::events(text)?;
+    let ruled = ruled(&events, rules);
     let (candidates, objects) = Walk::over(&events);
     let comments: Vec<(usize, &Span)> = events
         .iter()
@@ -112,24 +117,33 @@ pub(super) fn scan(text: &str) -> Result<Scan<'_>, Syntax> {
             None if candidate.span.is_empty() => None,
             None => head_comment(text, &events, candidate, &comments).filter(|comment| !on_line.contains(comment)),
         };
-        let Some(comment) = comment else { continue };
-        let range = yaml::range(comments[comment].1);
-        let header = header(text, &events[candidate.event].0, range.start);
+        let scalar = &events[candidate.event].0;
+        let marked_by = |setter: Setter, header: Option<Range<usize>>, by_rule: bool| Marked {
+            setter,
+            event: candidate.event,
+            span: candidate.span.clone(),
+            header: header.or_else(|| bare_header(text, scalar, candidate)),
+            flow: candidate.flow,
+            object: identity(&objects, candidate.objects),
+            by_rule,
+        };
+        let header = comment.and_then(|comment| header(text, scalar, yaml::range(comments[comment].1).start));
         if candidate.span.is_empty() && header.is_none() {
             continue;
         }
-        used[comment] = true;
-        match Setter::from_comment(&text[range.clone()]) {
-            Ok(setter) => marked.push(Marked {
-                setter,
-                event: candidate.event,
-                span: candidate.span.clone(),
-                header: header.or_else(|| bare_header(text, &events[candidate.event].0, candidate)),
-                flow: candidate.flow,
-                object: identity(&objects, candidate.objects),
-            }),
-            Err(reason) if text[range.clone()].contains(TOKEN) => stray.push((range.start, reason)),
-            Err(_) => {}
+        let setter = comment.map(|comment| {
+            used[comment] = true;
+            let range = yaml::range(comments[comment].1);
+            (range.start, text[range.clone()].contains(TOKEN), Setter::from_comment(&text[range]))
+        });
+        match (setter, ruled.get(&candidate.event)) {
+            (Some((.., Ok(setter))), _) => marked.push(marked_by(setter, header, false)),
+            (setter, rule) => {
+                if let Some((at, true, Err(reason))) = setter {
+                    stray.push((at, reason));
+                }
+                marked.extend(rule.map(|setter| marked_by(setter.clone(), header, true)));
+            }
         }
     }
     let nowhere = "the comment belongs to no value: it must stand on the line of the value, after it";

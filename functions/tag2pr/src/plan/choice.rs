@@ -1,13 +1,16 @@
 //! What each policy selects from what is known, and the sentences that say why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::image::{ImageName, Tag};
+use super::pool::{Pool, Why, lacks};
+use super::{Answer, Evidence};
+use crate::image::{Digest, ImageName, Tag};
 use crate::ledger::{Entry, Ledger, Push};
 use crate::manifests::DeclaredPolicy;
-use crate::policy::{Known, Order, Policy};
+use crate::platform::{Platforms, listed};
+use crate::policy::{DigestReflection, Known, Order, Policy};
 use crate::proposal::{markdown, minute};
 
 /// One policy's answer, whatever automations make of it.
@@ -16,8 +19,23 @@ pub(super) struct Choice<'a> {
     pub(super) policy: Result<(&'a ImageName, &'a Policy), String>,
     /// The tag, or why there is none.
     pub(super) chosen: Result<Chosen, String>,
+    /// What keeps it from being known whether the tag holds the platforms that are wanted.
+    pub(super) unclear: Option<Unclear>,
+    /// What ranks higher and lacks a platform, in half a sentence.
+    pub(super) passed_over: Option<String>,
     /// Why this tag: one sentence each, in Markdown.
     pub(super) why: Vec<String>,
+}
+
+/// Why it is not known what a tag holds.
+#[derive(Debug, Clone)]
+pub(super) enum Unclear {
+    /// The registry has not been asked about this digest.
+    Unasked(Digest),
+    /// The registry's answer was none.
+    Answered(Answer),
+    /// The registry is configured not to be asked.
+    NotToBeAsked,
 }
 
 pub(super) struct Chosen {
@@ -34,28 +52,34 @@ const RUNNERS_UP: usize = 3;
 /// So many of the other names of the selected tag's digest are named.
 const ALIASES: usize = 5;
 
-pub(super) fn choose<'a>(
-    declared: &'a DeclaredPolicy,
-    ledgers: &BTreeMap<ImageName, Ledger>,
-    now: Timestamp,
-) -> Choice<'a> {
+pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, in_git: &BTreeSet<&str>) -> Choice<'a> {
     let (image, policy) = match &declared.policy {
         Ok((image, policy)) => (image, policy),
         Err(reason) => {
-            return Choice { policy: Err(reason.clone()), chosen: Err(reason.clone()), why: Vec::new() };
+            return Choice {
+                policy: Err(reason.clone()),
+                chosen: Err(reason.clone()),
+                unclear: None,
+                passed_over: None,
+                why: Vec::new(),
+            };
         }
     };
     let empty = Ledger::default();
-    let ledger = ledgers.get(image).unwrap_or(&empty);
-    let all = known(ledger);
-    let (known, young) = match declared.minimum_age {
-        Some(age) => all.into_iter().partition(|known| is_old_enough(known, age, now)),
-        None => (all, Vec::new()),
-    };
-    let selection = policy.select(&known);
+    let ledger = evidence.ledgers.get(image).unwrap_or(&empty);
+    let mut pool = Pool::of(declared, ledger, evidence.now);
+    let young = pool.young();
+    let mut unclear = None;
+    if !declared.platforms.is_empty() {
+        unclear = look_inside(&mut pool, &Looking { declared, image, policy, evidence, ledger, in_git });
+    }
+    let known = &pool.considered;
+    let selection = policy.select(known);
     let mut why = vec![rule(policy), sentence(&selection.summary().to_string())];
     why.extend(declared.minimum_age.and_then(|age| too_young(policy, &young, selection.selected, age)));
-    why.extend(selection.selected.and_then(|selected| also_known_as(selected, &known)));
+    let passed_over = passed_over(&pool);
+    why.extend(passed_over.as_ref().map(|text| sentence(text)));
+    why.extend(selection.selected.and_then(|selected| also_known_as(selected, known)));
     let next: Vec<String> = selection.runners_up(RUNNERS_UP).iter().map(|known| markdown::code(known.tag)).collect();
     if !next.is_empty() {
         why.push(format!("Next in rank: {}.", next.join(", ")));
@@ -77,18 +101,10 @@ pub(super) fn choose<'a>(
                 delivery: push.map(|push| push.delivery.clone()),
             })
         }
-        (None, _) if known.is_empty() && !young.is_empty() => {
-            Err(all_too_young(&young, declared.minimum_age.unwrap_or_default()))
-        }
-        (None, Some(error)) => Err(error.to_string()),
+        (None, Some(error)) => Err(pool.in_place_of(error, declared).unwrap_or_else(|| error.to_string())),
         (None, None) => Err("there are no tags".to_owned()),
     };
-    Choice { policy: Ok((image, policy)), chosen, why }
-}
-
-/// A tag of which nobody knows since when it is there is not old enough.
-fn is_old_enough(known: &Known<'_>, age: SignedDuration, now: Timestamp) -> bool {
-    known.first_seen.is_some_and(|seen| now.duration_since(seen) >= age)
+    Choice { policy: Ok((image, policy)), chosen, unclear, passed_over, why }
 }
 
 /// The best of the tags that are too young, if it would have been selected.
@@ -100,22 +116,92 @@ fn too_young(
 ) -> Option<String> {
     let selection = policy.select(young);
     let best = selection.selected?;
-    if selected.is_some_and(|selected| policy.compare(selected.tag, best.tag).is_some_and(|order| order.is_ge())) {
+    if selected.is_some_and(|selected| policy.compare(selected, best).is_some_and(|order| order.is_ge())) {
         return None;
     }
     Some(format!("{} ranks higher and is too young: {}.", markdown::code(best.tag), until(best, age)))
 }
 
+/// What is needed to see what tags hold.
+struct Looking<'a> {
+    declared: &'a DeclaredPolicy,
+    image: &'a ImageName,
+    policy: &'a Policy,
+    evidence: &'a Evidence<'a>,
+    ledger: &'a Ledger,
+    in_git: &'a BTreeSet<&'a str>,
+}
+
+/// Sets tags aside, the best one first, until one holds every platform that is wanted or what it holds is not known.
+fn look_inside(pool: &mut Pool<'_>, looking: &Looking<'_>) -> Option<Unclear> {
+    let mut lacking: BTreeMap<String, Platforms> = BTreeMap::new();
+    let mut unclear = None;
+    let selection = looking.policy.select(&pool.considered);
+    let next = std::iter::once_with(|| selection.runners_up(usize::MAX)).flatten();
+    let best_first = selection.selected.into_iter().chain(next.filter(|_| selection.selected.is_some()));
+    for (position, known) in best_first.enumerate() {
+        match looking.inside(known.tag, position == 0) {
+            Ok(Some(missing)) => {
+                lacking.insert(known.tag.to_owned(), missing);
+            }
+            Ok(None) => break,
+            Err(reason) => {
+                unclear = Some(reason);
+                break;
+            }
+        }
+    }
+    pool.set_aside(|known| lacking.get(known.tag).cloned().map(Why::Lacks));
+    unclear
+}
+
+impl Looking<'_> {
+    /// What a tag lacks; nothing if it may be written, or if something else has to be known of it first.
+    fn inside(&self, tag: &str, is_best: bool) -> Result<Option<Platforms>, Unclear> {
+        // What stands in Git already is not for us to take away.
+        let stands = self.in_git.len() == 1 && self.in_git.contains(tag);
+        if stands && self.policy.digest != DigestReflection::Always {
+            return Ok(None);
+        }
+        // The best is asked for again each time: it may have been pushed once more, and no delivery came.
+        let known = self.ledger.get(tag).and_then(|entry| lacks(self.declared, self.ledger, entry));
+        if let (Some(missing), false) = (known, is_best) {
+            return Ok(Some(missing));
+        }
+        let Ok(tag) = tag.parse() else { return Ok(None) };
+        let digest = match self.evidence.answers.get(&(self.image.clone(), tag)) {
+            None | Some(Answer::Gone | Answer::NoAnswer { .. }) => return Ok(None),
+            Some(Answer::NotAsked(_)) => return Err(Unclear::NotToBeAsked),
+            Some(Answer::Digest(digest)) => digest,
+        };
+        match self.ledger.platforms(digest) {
+            Some(held) => {
+                let missing = &self.declared.platforms - held;
+                Ok((!missing.is_empty()).then_some(missing))
+            }
+            None => Err(match self.evidence.contents.get(&(self.image.clone(), digest.clone())) {
+                None => Unclear::Unasked(digest.clone()),
+                Some(answer) => Unclear::Answered(answer.clone()),
+            }),
+        }
+    }
+}
+
+/// The tags that rank higher and lack a platform, in half a sentence.
+fn passed_over(pool: &Pool<'_>) -> Option<String> {
+    let lacking = pool.lacking();
+    let some = |(tag, missing): (&&str, &&Platforms)| format!("{tag} does not hold {}", listed(*missing));
+    let names: Vec<String> = lacking.iter().rev().take(RUNNERS_UP).map(some).collect();
+    let more = match lacking.len().saturating_sub(RUNNERS_UP) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    (!names.is_empty()).then(|| format!("passed over for what they hold: {}{more}", names.join(", ")))
+}
+
 fn until(known: &Known<'_>, age: SignedDuration) -> String {
     let until = known.first_seen.and_then(|seen| seen.checked_add(age).ok());
     until.map_or_else(|| "since when it is there is not known".to_owned(), |until| format!("until {}", minute(until)))
-}
-
-fn all_too_young(young: &[Known<'_>], age: SignedDuration) -> String {
-    let of_age = |known: &Known<'_>| Some((known.first_seen?.checked_add(age).ok()?, known.tag.to_owned()));
-    let first = young.iter().filter_map(of_age).min();
-    let first = first.map(|(at, tag)| format!("; {tag} is the first that will be old enough, at {}", minute(at)));
-    format!("every tag is younger than the policy's minimum age{}", first.unwrap_or_default())
 }
 
 /// Which other tags point at the same digest, so that `latest` can be read as the version it stands for.
@@ -135,8 +221,7 @@ fn also_known_as(selected: &Known<'_>, known: &[Known<'_>]) -> Option<String> {
 
 /// What a policy goes by, in one sentence.
 fn rule(policy: &Policy) -> String {
-    let what = match &policy.filter {
-        Some(filter) if filter.extracts() => format!("what {} extracts", markdown::code(filter.pattern())),
+    let looked_at = match &policy.filter {
         Some(filter) => format!("tags that match {}", markdown::code(filter.pattern())),
         None => "all tags".to_owned(),
     };
@@ -144,21 +229,17 @@ fn rule(policy: &Policy) -> String {
         Order::Semver(range) => format!("as versions in the range {}", markdown::code(range.as_str())),
         Order::Alphabetical(_) => "in alphabetical order".to_owned(),
         Order::Numerical(_) => "as numbers".to_owned(),
+        Order::Newest => {
+            return format!(
+                "The policy takes the newest of {looked_at}, by when deliveries said that they were pushed."
+            );
+        }
+    };
+    let what = match &policy.filter {
+        Some(filter) if filter.extracts() => format!("what {} extracts", markdown::code(filter.pattern())),
+        _ => looked_at,
     };
     format!("The policy compares {what}, {how}.")
-}
-
-/// What a policy may select from: the tags that exist, as far as is known.
-pub fn known(ledger: &Ledger) -> Vec<Known<'_>> {
-    ledger
-        .live()
-        .map(|(tag, entry)| Known {
-            tag: tag.as_str(),
-            digest: entry.digest(),
-            pushed_at: entry.pushed_at(),
-            first_seen: entry.first_seen(),
-        })
-        .collect()
 }
 
 /// A half sentence as a Markdown sentence.

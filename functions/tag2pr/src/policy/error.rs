@@ -9,9 +9,12 @@ pub enum PolicyError {
     /// Neither semver nor alphabetical nor numerical.
     #[error(
         "invalid policy: given ImagePolicyChoice object is invalid; \
-         write one of semver, alphabetical and numerical below policy"
+         write one of semver, alphabetical and numerical below policy, or in .tag2pr.yaml `newest: {{}}`"
     )]
     NoOrder,
+    /// `newest` and an order of Flux's: which one counts is not for us to guess.
+    #[error("invalid policy: `newest` and `{0}` are both set, and each ranks every tag; remove one of them")]
+    NewestAndAnother(&'static str),
     /// A range that is none.
     #[error("invalid semver range '{range}': {reason}; write a range like `1.x`, `>=1.2 <2` or `^1.2.0-0`")]
     Range {
@@ -81,6 +84,15 @@ pub enum PolicyError {
         range: String,
         /// How many would be, were prereleases considered.
         prereleases: usize,
+    },
+    /// Nothing is known of the tags but their names, and `newest` goes by push time.
+    #[error(
+        "no push time is known of any of the tags considered ({tags}): only listings told of them, and `newest` goes by \
+         the deliveries that do; push one of them again, or a new one, while the registry's webhook points here"
+    )]
+    NoPushTime {
+        /// How many tags could have been the newest.
+        tags: usize,
     },
     /// A value is no number, which fails the whole policy.
     #[error(

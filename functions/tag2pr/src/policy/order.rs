@@ -1,11 +1,13 @@
-//! How values are ranked: as versions, as text or as numbers.
+//! How values are ranked: as versions, as text or as numbers; or whatever they are, by push time.
 
 use std::cmp::Ordering;
 
-use super::PolicyError;
+use jiff::Timestamp;
+
 use super::numerical;
 use super::selection::Verdict;
 use super::semver::{Constraint, Version};
+use super::{Known, PolicyError};
 
 /// By what a policy ranks values. Whatever the order, the greatest rank is selected.
 #[derive(Debug, Clone)]
@@ -16,6 +18,8 @@ pub enum Order {
     Alphabetical(Direction),
     /// The largest or the smallest number.
     Numerical(Direction),
+    /// The tag that was pushed last, of those whose push a delivery told of.
+    Newest,
 }
 
 /// Which end of an order is selected.
@@ -48,11 +52,12 @@ pub(super) enum Rank<'v> {
     Version(Version<'v>),
     Text(&'v str),
     Number(f64),
+    Time(Timestamp),
 }
 
 impl Order {
-    /// Reads a value, or says why it has no rank.
-    pub(super) fn rank<'v>(&self, value: &'v str) -> Result<Rank<'v>, Verdict> {
+    /// Reads the value of a tag, or says why it has no rank.
+    pub(super) fn rank<'v>(&self, known: &Known<'_>, value: &'v str) -> Result<Rank<'v>, Verdict> {
         match self {
             Self::Semver(range) => match Version::parse(value) {
                 Ok(version) if range.admits(version) => Ok(Rank::Version(version)),
@@ -61,6 +66,7 @@ impl Order {
             },
             Self::Alphabetical(_) => Ok(Rank::Text(value)),
             Self::Numerical(_) => numerical::parse(value).map(Rank::Number).map_err(|_| Verdict::Invalid),
+            Self::Newest => known.pushed_at.map(Rank::Time).ok_or(Verdict::Invalid),
         }
     }
 
@@ -73,6 +79,7 @@ impl Order {
             (_, Rank::Version(a), Rank::Version(b)) => a.cmp(&b),
             (_, Rank::Text(a), Rank::Text(b)) => a.cmp(b),
             (_, Rank::Number(a), Rank::Number(b)) => numerical::compare(a, b),
+            (_, Rank::Time(a), Rank::Time(b)) => a.cmp(&b),
             // Ranks of different orders never meet.
             _ => Ordering::Equal,
         }

@@ -6,7 +6,10 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use jiff::Timestamp;
+
 use super::numerical;
+use super::order::Rank;
 use super::semver::{NotAVersion, Version};
 use super::values::Values;
 use super::{Candidate, Direction, Known, Order, Policy, PolicyError};
@@ -24,7 +27,7 @@ pub enum Verdict {
     OutOfRange,
     /// The `exclusionList` has a pattern that matches it, at this position.
     Excluded(u32),
-    /// It is no version, or no number.
+    /// It is no version or no number, or under `newest` it has no push time.
     Invalid,
 }
 
@@ -113,7 +116,8 @@ impl<'a> Selection<'a> {
                     others: counts.invalid - 1,
                 })
             }
-            Order::Semver(_) | Order::Alphabetical(_) | Order::Numerical(_) => None,
+            Order::Newest if counts.candidates == 0 => Some(PolicyError::NoPushTime { tags: counts.invalid }),
+            Order::Semver(_) | Order::Alphabetical(_) | Order::Numerical(_) | Order::Newest => None,
         }
     }
 
@@ -122,6 +126,15 @@ impl<'a> Selection<'a> {
         match self.verdicts.get(index)? {
             Verdict::Filtered | Verdict::Excluded(_) => None,
             _ => Some(self.values.get(index, self.known[index].tag)),
+        }
+    }
+
+    /// What decides a tag's rank, in words: its value, or under `newest` its push time.
+    pub fn ranked_by(&self, index: usize) -> Option<String> {
+        let value = self.value(index)?;
+        match self.policy.order {
+            Order::Newest => self.known[index].pushed_at.map(|at| at.to_string()),
+            _ => Some(value.to_owned()),
         }
     }
 
@@ -169,7 +182,7 @@ impl<'a> Selection<'a> {
 
     fn candidate(&self, index: usize) -> Option<Candidate<'_>> {
         let value = self.value(index)?;
-        let rank = self.policy.order.rank(value).ok()?;
+        let rank = self.policy.order.rank(&self.known[index], value).ok()?;
         Some(Candidate { index, known: &self.known[index], value, rank })
     }
 
@@ -188,7 +201,7 @@ impl<'a> Selection<'a> {
         let Some(&verdict) = self.verdicts.get(index) else { return Ok(()) };
         let value = self.value(index).unwrap_or_default();
         match (verdict, &self.policy.order) {
-            (Verdict::Selected, _) => self.write_rank(value, f),
+            (Verdict::Selected, _) => self.write_rank(&self.known[index], value, f),
             (Verdict::Outranked, _) => self.write_outranked(index, f),
             (Verdict::Filtered, _) => {
                 let pattern = self.policy.filter.as_ref().map_or("", |filter| filter.pattern());
@@ -208,6 +221,9 @@ impl<'a> Selection<'a> {
                 let why = Version::parse(value).err().unwrap_or(NotAVersion::Form);
                 write!(f, "{} is not a version: {why}", Shown(value))
             }
+            (Verdict::Invalid, Order::Newest) => {
+                f.write_str("when it was pushed is not known: only a listing told of it")
+            }
             (Verdict::Invalid | Verdict::OutOfRange, _) => match numerical::parse(value) {
                 Err(numerical::NotANumber::Range) => write!(f, "{} is too large for a number", Shown(value)),
                 _ => write!(f, "{} is not a number", Shown(value)),
@@ -221,10 +237,16 @@ impl<'a> Selection<'a> {
         };
         write!(f, "outranked by {}: ", winner.known.tag)?;
         let order = &self.policy.order;
+        if let (Rank::Time(own), Rank::Time(last)) = (own.rank, winner.rank) {
+            return match own == last {
+                true => f.write_str("was pushed at the same time, and goes after it by name"),
+                false => write!(f, "was pushed {}, before {}", second(own), second(last)),
+            };
+        }
         if order.compare(own.rank, winner.rank).is_ne() {
             let relation = match order {
                 Order::Semver(_) => "is lower than",
-                Order::Alphabetical(Direction::Ascending) => "comes before",
+                Order::Alphabetical(Direction::Ascending) | Order::Newest => "comes before",
                 Order::Alphabetical(Direction::Descending) => "comes after",
                 Order::Numerical(Direction::Ascending) => "is smaller than",
                 Order::Numerical(Direction::Descending) => "is larger than",
@@ -238,15 +260,20 @@ impl<'a> Selection<'a> {
     }
 
     /// Where the selected value stands among the candidates.
-    fn write_rank(&self, value: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_rank(&self, known: &Known<'_>, value: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (superlative, noun, place) = match &self.policy.order {
             Order::Semver(range) => ("highest", "version", format!(" in the range {}", range.as_str())),
             Order::Alphabetical(Direction::Ascending) => ("last", "value", " in alphabetical order".to_owned()),
             Order::Alphabetical(Direction::Descending) => ("first", "value", " in alphabetical order".to_owned()),
             Order::Numerical(Direction::Ascending) => ("largest", "value", String::new()),
             Order::Numerical(Direction::Descending) => ("smallest", "value", String::new()),
+            Order::Newest => {
+                ("newest", "tag", known.pushed_at.map(|at| format!(", pushed {}", second(at))).unwrap_or_default())
+            }
         };
+        let value = if matches!(self.policy.order, Order::Newest) { known.tag } else { value };
         match (self.counts().candidates, &self.policy.order) {
+            (1, Order::Newest) => write!(f, "{} is the only {noun} whose push is known{place}", Shown(value)),
             (1, Order::Semver(_)) => write!(f, "{} is the only {noun}{place}", Shown(value)),
             (1, _) => write!(f, "{} is the only {noun}", Shown(value)),
             (count, _) => write!(f, "{} is the {superlative} of {count} {noun}s{place}", Shown(value)),
@@ -261,7 +288,7 @@ impl<'a> Selection<'a> {
             };
         };
         f.write_str("chosen because ")?;
-        self.write_rank(winner.value, f)?;
+        self.write_rank(winner.known, winner.value, f)?;
 
         let ties = || self.candidates().filter(|next| self.policy.order.compare(next.rank, winner.rank).is_eq());
         let last_push = ties().filter(|next| next.index != winner.index).map(|next| next.known.pushed_at).max();
@@ -274,10 +301,14 @@ impl<'a> Selection<'a> {
         }
 
         let counts = self.counts();
+        let (no_value, no_values) = match self.policy.order {
+            Order::Newest => ("has no known push time", "have no known push time"),
+            _ => ("is not a version", "are not versions"),
+        };
         let rejected = [
             (counts.filtered, "does not match the pattern", "do not match the pattern"),
             (counts.out_of_range, "is outside the range", "are outside the range"),
-            (counts.invalid, "is not a version", "are not versions"),
+            (counts.invalid, no_value, no_values),
             (counts.excluded, "is excluded", "are excluded"),
         ];
         let mut separator = "; ";
@@ -291,6 +322,11 @@ impl<'a> Selection<'a> {
         }
         Ok(())
     }
+}
+
+/// `2026-02-03 10:00:00 UTC`
+fn second(at: Timestamp) -> impl fmt::Display {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC")
 }
 
 /// A value in a sentence: one that is empty or has blanks is quoted.

@@ -55,9 +55,9 @@ pub struct PolicySpec {
     pub digest_reflection_policy: String,
 }
 
-/// By what to rank. Flux does not insist on one: the first of these three that is there counts.
+/// By what to rank. Flux does not insist on one: the first of its three that is there counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct PolicyChoice {
     /// By version.
     pub semver: Option<SemverSpec>,
@@ -65,11 +65,18 @@ pub struct PolicyChoice {
     pub alphabetical: Option<OrderSpec>,
     /// By number.
     pub numerical: Option<OrderSpec>,
+    /// By push time; not together with one of the others. Flux does not have it.
+    pub newest: Option<NewestSpec>,
 }
+
+/// `newest: {}`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NewestSpec {}
 
 /// `semver: { range: 1.x }`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct SemverSpec {
     /// The range.
     #[serde(deserialize_with = "text")]
@@ -78,7 +85,7 @@ pub struct SemverSpec {
 
 /// `numerical: { order: asc }`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct OrderSpec {
     /// `asc` or `desc`; empty means `asc`.
     #[serde(deserialize_with = "text")]
@@ -87,7 +94,7 @@ pub struct OrderSpec {
 
 /// `filterTags`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct FilterTags {
     /// A Go regular expression; empty matches all.
     #[serde(deserialize_with = "text")]
@@ -130,9 +137,20 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// When Flux would call the policy invalid, or when a pattern is one of the few that cannot be run here.
+    /// When Flux would call the policy invalid, when a pattern is one of the few that cannot be run here, or when
+    /// `newest` stands beside another order.
     pub fn from_spec(spec: &PolicySpec) -> Result<Self, PolicyError> {
         let order = match &spec.policy {
+            PolicyChoice { newest: Some(NewestSpec {}), semver: None, alphabetical: None, numerical: None } => {
+                Order::Newest
+            }
+            PolicyChoice { newest: Some(NewestSpec {}), semver, alphabetical, .. } => {
+                return Err(PolicyError::NewestAndAnother(match (semver, alphabetical) {
+                    (Some(_), _) => "semver",
+                    (None, Some(_)) => "alphabetical",
+                    (None, None) => "numerical",
+                }));
+            }
             PolicyChoice { semver: Some(SemverSpec { range }), .. } => Order::Semver(
                 Constraint::parse(range).map_err(|reason| PolicyError::Range { range: range.clone(), reason })?,
             ),
@@ -140,7 +158,9 @@ impl Policy {
                 Order::Alphabetical(Direction::parse(order)?)
             }
             PolicyChoice { numerical: Some(OrderSpec { order }), .. } => Order::Numerical(Direction::parse(order)?),
-            PolicyChoice { semver: None, alphabetical: None, numerical: None } => return Err(PolicyError::NoOrder),
+            PolicyChoice { semver: None, alphabetical: None, numerical: None, newest: None } => {
+                return Err(PolicyError::NoOrder);
+            }
         };
         let filter = match &spec.filter_tags {
             Some(FilterTags { extract, .. }) if !extract.is_ascii() => {

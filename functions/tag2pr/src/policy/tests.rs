@@ -210,21 +210,91 @@ fn where_flux_is_random_the_greater_value_is_selected() {
     assert_selects(&policy(filtered), &[pushed("01", 1), Known::tag("1")], "01");
 }
 
+const NEWEST: &str = "{ policy: { newest: {} }, filterTags: { pattern: '^[0-9a-f]{7}$' } }";
+
+#[test]
+fn the_newest_is_the_one_that_was_pushed_last_whatever_it_is_called() {
+    let tags = [pushed("f902768", 100), pushed("0a1b2c3", 200), Known::tag("3f0e0d0"), pushed("main", 300)];
+    assert_snapshot!(explained(&policy(NEWEST), &tags), @"
+    chosen because 0a1b2c3 is the newest of 2 tags, pushed 1970-01-01 00:03:20 UTC; 1 tag does not match the pattern, 1 tag has no known push time
+    f902768                  outranked  outranked by 0a1b2c3: was pushed 1970-01-01 00:01:40 UTC, before 1970-01-01 00:03:20 UTC
+    0a1b2c3                  selected   0a1b2c3 is the newest of 2 tags, pushed 1970-01-01 00:03:20 UTC
+    3f0e0d0                  invalid    when it was pushed is not known: only a listing told of it
+    main                     filtered   does not match the pattern ^[0-9a-f]{7}$
+    ");
+    assert_snapshot!(policy(NEWEST).select(&tags[..1]).summary(), @"chosen because f902768 is the only tag whose push is known, pushed 1970-01-01 00:01:40 UTC");
+    assert_snapshot!(policy("policy: { newest: {} }").select(&[]).summary(), @"nothing is selected: no tags in database: no tag of the image is known yet; push one, or let the sweep list them");
+    assert_snapshot!(explained(&policy(NEWEST), &known(&["f902768", "main"])), @"
+    nothing is selected: no push time is known of any of the tags considered (1): only listings told of them, and `newest` goes by the deliveries that do; push one of them again, or a new one, while the registry's webhook points here
+    f902768                  invalid    when it was pushed is not known: only a listing told of it
+    main                     filtered   does not match the pattern ^[0-9a-f]{7}$
+    ");
+}
+
+#[test]
+fn of_two_that_were_pushed_at_once_the_greater_tag_is_the_newest() {
+    assert_snapshot!(explained(&policy(NEWEST), &[pushed("f902768", 100), pushed("0a1b2c3", 100)]), @"
+    chosen because f902768 is the newest of 2 tags, pushed 1970-01-01 00:01:40 UTC, and of the 2 tags that share it the first by name
+    f902768                  selected   f902768 is the newest of 2 tags, pushed 1970-01-01 00:01:40 UTC
+    0a1b2c3                  outranked  outranked by f902768: was pushed at the same time, and goes after it by name
+    ");
+}
+
+#[test]
+fn newest_stands_alone() {
+    let refusals = [
+        "policy: { newest: {}, semver: { range: 1.x } }",
+        "policy: { alphabetical: {}, newest: {}, numerical: {} }",
+        "policy: { newest: {}, numerical: {} }",
+    ];
+    assert_snapshot!(refusals.map(refusal).join("\n"), @"
+    invalid policy: `newest` and `semver` are both set, and each ranks every tag; remove one of them
+    invalid policy: `newest` and `alphabetical` are both set, and each ranks every tag; remove one of them
+    invalid policy: `newest` and `numerical` are both set, and each ranks every tag; remove one of them
+    ");
+}
+
+#[test]
+fn a_step_of_which_it_is_not_known_whether_it_goes_back_is_told_apart() {
+    let newest = policy(NEWEST);
+    let listed = |at| Known { first_seen: Some(Timestamp::from_second(at).unwrap()), ..Known::tag("3f0e0d0") };
+    let table = [
+        (pushed("f902768", 100), pushed("0a1b2c3", 200), Step::Forward),
+        (pushed("f902768", 200), pushed("0a1b2c3", 100), Step::Backwards),
+        (pushed("f902768", 100), pushed("f902768", 100), Step::Forward),
+        (listed(150), pushed("0a1b2c3", 200), Step::Forward),
+        (listed(150), pushed("0a1b2c3", 150), Step::Unknown),
+        (listed(150), pushed("0a1b2c3", 100), Step::Unknown),
+        (Known::tag("3f0e0d0"), pushed("0a1b2c3", 100), Step::Unknown),
+        (Known::tag("3f0e0d0"), pushed("3f0e0d0", 100), Step::Forward),
+        // What the policy does not look at, it does not rank.
+        (Known::tag("main"), pushed("0a1b2c3", 100), Step::Forward),
+        (pushed("main", 300), pushed("0a1b2c3", 100), Step::Forward),
+    ];
+    for (from, to, step) in table {
+        assert_eq!(newest.step(&from, &to), step, "{from:?} -> {to:?}");
+    }
+    let numbers = policy("policy: { numerical: {} }");
+    assert_eq!(numbers.step(&Known::tag("2"), &Known::tag("1")), Step::Backwards);
+    assert_eq!(numbers.step(&Known::tag("latest"), &Known::tag("1")), Step::Forward);
+}
+
 #[test]
 fn two_tags_compare_as_the_policy_ranks_them() {
+    let compare = |policy: &Policy, a, b| policy.compare(&Known::tag(a), &Known::tag(b));
     let versions = policy(LATEST_V1);
-    assert_eq!(versions.compare("1.10.0", "1.9.0"), Some(Ordering::Greater));
-    assert_eq!(versions.compare("1.9.0", "v1.9.0"), Some(Ordering::Equal));
-    assert_eq!(versions.compare("1.9.0", "2.0.0"), None);
-    assert_eq!(versions.compare("latest", "1.9.0"), None);
+    assert_eq!(compare(&versions, "1.10.0", "1.9.0"), Some(Ordering::Greater));
+    assert_eq!(compare(&versions, "1.9.0", "v1.9.0"), Some(Ordering::Equal));
+    assert_eq!(compare(&versions, "1.9.0", "2.0.0"), None);
+    assert_eq!(compare(&versions, "latest", "1.9.0"), None);
 
     let oldest = policy("policy: { numerical: { order: desc } }");
-    assert_eq!(oldest.compare("1", "2"), Some(Ordering::Greater));
+    assert_eq!(compare(&oldest, "1", "2"), Some(Ordering::Greater));
 
     let timestamps = policy(TIMESTAMPS);
-    assert_eq!(timestamps.compare("main-fff-1", "main-000-2"), Some(Ordering::Less));
-    assert_eq!(timestamps.compare("main-fff-1", "dev-000-2"), None);
-    assert_eq!(policy("policy: { alphabetical: {} }").compare("a.sig", "b"), None);
+    assert_eq!(compare(&timestamps, "main-fff-1", "main-000-2"), Some(Ordering::Less));
+    assert_eq!(compare(&timestamps, "main-fff-1", "dev-000-2"), None);
+    assert_eq!(compare(&policy("policy: { alphabetical: {} }"), "a.sig", "b"), None);
 }
 
 #[test]
@@ -258,7 +328,7 @@ fn a_policy_that_flux_calls_invalid_is_refused_with_what_to_do() {
         "{ policy: { numerical: {} }, digestReflectionPolicy: always }",
     ];
     assert_snapshot!(refusals.map(refusal).join("\n"), @r#"
-    invalid policy: given ImagePolicyChoice object is invalid; write one of semver, alphabetical and numerical below policy
+    invalid policy: given ImagePolicyChoice object is invalid; write one of semver, alphabetical and numerical below policy, or in .tag2pr.yaml `newest: {}`
     invalid semver range '': improper constraint: ""; write a range like `1.x`, `>=1.2 <2` or `^1.2.0-0`
     invalid semver range '>=1.0.0-beta.01': constraint parser error: ">=1.0.0-beta.01"; write a range like `1.x`, `>=1.2 <2` or `^1.2.0-0`
     invalid order argument provided: 'NEWEST', must be one of: ASC, DESC; asc selects the last, desc the first
@@ -276,7 +346,7 @@ fn a_policy_that_flux_calls_invalid_is_refused_with_what_to_do() {
 fn any_policy() -> impl Strategy<Value = Policy> {
     let orders =
         ["semver: { range: '*-0' }", "semver: { range: 1.x }", "alphabetical: {}", "alphabetical: { order: desc }"];
-    let numerical = ["numerical: {}", "numerical: { order: desc }"];
+    let numerical = ["numerical: {}", "numerical: { order: desc }", "newest: {}"];
     let filters = [
         "",
         "filterTags: { pattern: '' }",
@@ -344,7 +414,7 @@ proptest! {
         let selection = policy.select(&known);
         if let Some(winner) = selection.selected {
             for next in selection.runners_up(20) {
-                prop_assert_ne!(policy.compare(winner.tag, next.tag), Some(Ordering::Less));
+                prop_assert_ne!(policy.compare(winner, next), Some(Ordering::Less));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::seams::{CommitId, Draft, GitHost, GitRepository, HostError, PullRequest, State};
+use crate::seams::{Asks, CommitId, Draft, GitHost, GitRepository, HostError, PullRequest, State};
 
 /// What the errors of this forge name as its address.
 const HOST: &str = "https://forge.test";
@@ -30,6 +30,10 @@ pub struct Pull {
     pub body: String,
     /// Everything that was written under it, oldest first.
     pub comments: Vec<String>,
+    /// Whether it is not ready yet.
+    pub is_draft: bool,
+    /// What was asked for beside title and body.
+    pub asks: Asks,
     /// Who owns the fork that its branch is in; `None` for a branch of the repository itself.
     pub fork: Option<String>,
 }
@@ -100,6 +104,7 @@ impl FakeHost {
             base: base.to_owned(),
             title: "A stranger's change".to_owned(),
             body: String::new(),
+            is_draft: false,
         };
         let head = CommitId("f".repeat(40));
         self.world().open(&draft, head, Some(owner.to_owned())).number
@@ -182,6 +187,8 @@ impl World {
             title: draft.title.clone(),
             body: draft.body.clone(),
             comments: Vec::new(),
+            is_draft: draft.is_draft,
+            asks: Asks::default(),
             fork,
         };
         self.pulls.push(pull.clone());
@@ -242,6 +249,13 @@ impl GitHost for FakeHost {
             pull.state = State::Closed;
         }
         answer(fault, ())
+    }
+
+    async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError> {
+        let fault = self.begin()?;
+        let mut world = self.world();
+        world.pull(number)?.asks = Asks { auto_merge: false, ..asks.clone() };
+        answer(fault, asks.auto_merge.then(|| "this forge has no auto-merge".to_owned()).into_iter().collect())
     }
 }
 
@@ -309,6 +323,13 @@ mod tests {
             let pull = self.host.pulls().into_iter().find(|pull| pull.number == number);
             pull.map(|pull| pull.comments).unwrap_or_default()
         }
+        async fn is_draft(&self, number: u64) -> bool {
+            self.host.pulls().iter().any(|pull| pull.number == number && pull.is_draft)
+        }
+        async fn asked(&self, number: u64) -> Asks {
+            let pull = self.host.pulls().into_iter().find(|pull| pull.number == number);
+            pull.map(|pull| pull.asks).unwrap_or_default()
+        }
         async fn opened_from_fork(&self, branch: &str, base: &str) -> bool {
             self.host.opened_from_fork("mallory", branch, base);
             true
@@ -333,6 +354,7 @@ mod tests {
             base: "main".to_owned(),
             title: "web: 1.4.0".to_owned(),
             body: String::new(),
+            is_draft: false,
         };
         forge.host.racing();
         pollster::block_on(forge.host.open(&draft)).unwrap();

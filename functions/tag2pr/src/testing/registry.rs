@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 
 use crate::image::{Digest, ImageName, Tag};
-use crate::seams::{Registry, RegistryError};
+use crate::platform::{Platform, Platforms};
+use crate::seams::{Page, Registry, RegistryError};
 
 /// All registries of the world, as [`Registry`] sees them. Clones are the same world.
 #[derive(Debug, Clone, Default)]
@@ -17,9 +19,16 @@ pub struct FakeRegistry {
 #[derive(Debug, Default)]
 struct World {
     images: BTreeMap<ImageName, BTreeMap<Tag, Digest>>,
+    /// What is not for linux/amd64 alone.
+    platforms: BTreeMap<Digest, Platforms>,
     refusing: BTreeSet<String>,
     stopped: bool,
     failures: usize,
+    busy: Option<SignedDuration>,
+    /// Tags that listings leave out although they are there.
+    hidden: BTreeSet<(ImageName, Tag)>,
+    /// Tags on one page; all if none.
+    page: Option<usize>,
     calls: Calls,
 }
 
@@ -28,7 +37,9 @@ struct World {
 pub struct Calls {
     /// Calls of [`Registry::digest`].
     pub digest: usize,
-    /// Calls of [`Registry::tags`].
+    /// Calls of [`Registry::platforms`].
+    pub platforms: usize,
+    /// Calls of [`Registry::tags`], and of [`Registry::page`].
     pub tags: usize,
 }
 
@@ -43,6 +54,11 @@ impl FakeRegistry {
         self.world().images.entry(image.clone()).or_default().insert(tag.clone(), digest.clone());
     }
 
+    /// What a digest holds; linux/amd64 unless it is said here.
+    pub fn holds(&self, digest: &Digest, platforms: Platforms) {
+        self.world().platforms.insert(digest.clone(), platforms);
+    }
+
     /// Removes a tag. The repository stays, even without tags.
     pub fn delete(&self, image: &ImageName, tag: &Tag) {
         if let Some(tags) = self.world().images.get_mut(image) {
@@ -53,6 +69,26 @@ impl FakeRegistry {
     /// The next call finds no registry; the one after that does.
     pub fn unavailable_once(&self) {
         self.world().failures += 1;
+    }
+
+    /// The next call is answered with 429 and asked to wait.
+    pub fn busy_once(&self, wait: SignedDuration) {
+        self.world().busy = Some(wait);
+    }
+
+    /// Listings leave this tag out although it is there, as those of a registry do that is out of step with itself.
+    pub fn hide(&self, image: &ImageName, tag: &Tag) {
+        self.world().hidden.insert((image.clone(), tag.clone()));
+    }
+
+    /// Listings are whole again.
+    pub fn show_all(&self) {
+        self.world().hidden.clear();
+    }
+
+    /// From now on a page holds so many tags.
+    pub fn pages_of(&self, tags: usize) {
+        self.world().page = Some(tags);
     }
 
     /// No registry answers until [`FakeRegistry::start`].
@@ -92,7 +128,11 @@ impl World {
         let fails = self.failures > 0;
         self.failures = self.failures.saturating_sub(1);
         if self.stopped || fails {
-            return Err(RegistryError::Unavailable { registry, reason: "it does not answer".to_owned() });
+            return Err(RegistryError::Unavailable { registry, reason: "it does not answer".to_owned(), wait: None });
+        }
+        if let Some(wait) = self.busy.take() {
+            let reason = "it asks to slow down (429)".to_owned();
+            return Err(RegistryError::Unavailable { registry, reason, wait: Some(wait) });
         }
         if self.refusing.contains(&registry) {
             let reason = format!(
@@ -102,6 +142,13 @@ impl World {
             return Err(RegistryError::Refused { registry, reason });
         }
         Ok(self.images.get(image))
+    }
+
+    /// The tags of an image as a listing has them.
+    fn listed(&mut self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
+        let tags = self.ask(image)?.map(|tags| tags.keys().cloned().collect()).unwrap_or_default();
+        let hidden = |tag: &Tag| self.hidden.contains(&(image.clone(), tag.clone()));
+        Ok(Vec::into_iter(tags).filter(|tag| !hidden(tag)).collect())
     }
 }
 
@@ -113,10 +160,29 @@ impl Registry for FakeRegistry {
         Ok(world.ask(image)?.and_then(|tags| tags.get(tag)).cloned())
     }
 
+    async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError> {
+        let mut world = self.world();
+        world.calls.platforms += 1;
+        let there = world.ask(image)?.is_some_and(|tags| tags.values().any(|known| known == digest));
+        let usual = || Platform::new("linux", "amd64", None).into_iter().collect();
+        Ok(there.then(|| world.platforms.get(digest).cloned().unwrap_or_else(usual)))
+    }
+
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
         let mut world = self.world();
         world.calls.tags += 1;
-        Ok(world.ask(image)?.map(|tags| tags.keys().cloned().collect()).unwrap_or_default())
+        world.listed(image)
+    }
+
+    async fn page(&self, image: &ImageName, from: Option<&str>) -> Result<Page, RegistryError> {
+        let mut world = self.world();
+        world.calls.tags += 1;
+        let mut tags = world.listed(image)?;
+        tags.retain(|tag| from.is_none_or(|from| tag.as_str() > from));
+        let on_page = world.page.unwrap_or(usize::MAX).min(tags.len());
+        let more = tags.len() > on_page;
+        tags.truncate(on_page);
+        Ok(Page { next: tags.last().filter(|_| more).map(ToString::to_string), tags })
     }
 }
 
@@ -161,6 +227,13 @@ mod tests {
             digest
         }
 
+        async fn push_for(&self, image: &ImageName, tag: &Tag, platforms: &[&str]) -> Digest {
+            let digest = digest_of(format!("for {platforms:?}").as_bytes());
+            self.0.push(image, tag, &digest);
+            self.0.holds(&digest, platforms.iter().filter_map(|platform| platform.parse().ok()).collect());
+            digest
+        }
+
         async fn delete(&self, image: &ImageName, digest: &Digest) {
             let mut world = self.0.world();
             if let Some(tags) = world.images.get_mut(image) {
@@ -183,7 +256,7 @@ mod tests {
         let second = pollster::block_on(registry.tags(&image));
         assert!(matches!(first, Err(RegistryError::Unavailable { .. })));
         assert_eq!(second.unwrap(), []);
-        assert_eq!(registry.calls(), Calls { digest: 0, tags: 2 });
+        assert_eq!(registry.calls(), Calls { tags: 2, ..Calls::default() });
     }
 
     #[test]

@@ -7,7 +7,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
-use crate::seams::{Author, CommitId, File, GitError, GitRepository, NewCommit, Snapshot, Wanted};
+use crate::repository_settings;
+use crate::seams::{Author, CommitId, File, GitError, GitRepository, LeftOut, NewCommit, Snapshot, Wanted, Why};
+
+/// Larger files are left out of snapshots. Bytes.
+const LARGEST: usize = 1 << 20;
 
 /// What an entry of a tree is, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,9 +265,23 @@ impl GitRepository for FakeRepository {
         let Some(commit) = world.at(branch) else {
             return Err(GitError::MissingBranch { branch: branch.to_owned(), url: URL.to_owned() });
         };
-        let files = commit.entries.iter().filter(|(path, (mode, bytes))| *mode != Mode::Link && wanted(path, bytes));
-        let files = files.map(|(path, (_, bytes))| File { path: path.clone(), bytes: bytes.clone() }).collect();
-        let snapshot = Snapshot { commit: commit.logged.id.clone(), files };
+        let mut entries: Vec<_> = commit.entries.iter().collect();
+        entries.sort_by_key(|(path, _)| (*path != repository_settings::FILE, *path));
+        let mut snapshot = Snapshot { commit: commit.logged.id.clone(), files: Vec::new(), left_out: Vec::new() };
+        for (path, (mode, bytes)) in entries {
+            if *mode == Mode::Link {
+                let target = String::from_utf8_lossy(bytes).into_owned();
+                snapshot.left_out.push(LeftOut { path: path.clone(), why: Why::Link(target) });
+            } else if wanted(path, bytes) {
+                if bytes.len() > LARGEST {
+                    snapshot.left_out.push(LeftOut { path: path.clone(), why: Why::LargerThan(LARGEST) });
+                } else {
+                    snapshot.files.push(File { path: path.clone(), bytes: bytes.clone() });
+                }
+            }
+        }
+        snapshot.files.sort_by(|a, b| a.path.cmp(&b.path));
+        snapshot.left_out.sort();
         world.moves(branch);
         Ok(snapshot)
     }

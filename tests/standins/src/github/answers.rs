@@ -71,7 +71,7 @@ impl Places {
             },
             "author_association": "CONTRIBUTOR",
             "auto_merge": null,
-            "draft": false,
+            "draft": pull.draft,
         });
         if whole {
             let more = json!({
@@ -101,6 +101,77 @@ impl Places {
             "sha": sha,
             "user": self.user(owner),
             "repo": self.repository(owner, name),
+        })
+    }
+
+    /// Where an app is installed.
+    pub(super) fn installation(&self) -> Value {
+        let Self { api, owner, .. } = self;
+        json!({
+            "id": 7,
+            "account": self.user(owner),
+            "repository_selection": "selected",
+            "access_tokens_url": format!("{api}/app/installations/7/access_tokens"),
+            "repositories_url": format!("{api}/installation/repositories"),
+            "html_url": format!("https://github.com/organizations/{owner}/settings/installations/7"),
+            "app_id": 12345,
+            "app_slug": "tag2pr",
+            "target_id": number_of(owner),
+            "target_type": "Organization",
+            "permissions": { "contents": "write", "pull_requests": "write" },
+            "events": [],
+            "created_at": NOW,
+            "updated_at": NOW,
+            "single_file_name": null,
+            "suspended_by": null,
+            "suspended_at": null,
+        })
+    }
+
+    /// A label, as everything else names it.
+    pub(super) fn label(&self, name: &str) -> Value {
+        let Self { api, owner, name: repository } = self;
+        json!({
+            "id": number_of(name),
+            "node_id": format!("LA_{name}"),
+            "url": format!("{api}/repos/{owner}/{repository}/labels/{name}"),
+            "name": name,
+            "description": null,
+            "color": "ededed",
+            "default": false,
+        })
+    }
+
+    /// A pull request as the issue that it is, too.
+    pub(super) fn issue(&self, pull: &Pull) -> Value {
+        let Self { api, owner, name } = self;
+        let number = pull.number;
+        let at = format!("{api}/repos/{owner}/{name}/issues/{number}");
+        let assignees: Vec<Value> = pull.assignees.iter().map(|login| self.user(login)).collect();
+        json!({
+            "id": 2_000_000 + number,
+            "node_id": format!("I_{number}"),
+            "url": at,
+            "repository_url": format!("{api}/repos/{owner}/{name}"),
+            "labels_url": format!("{at}/labels{{/name}}"),
+            "comments_url": format!("{at}/comments"),
+            "events_url": format!("{at}/events"),
+            "html_url": format!("https://github.com/{owner}/{name}/pull/{number}"),
+            "number": number,
+            "state": if pull.open { "open" } else { "closed" },
+            "title": pull.title,
+            "body": pull.body,
+            "user": self.user(owner),
+            "labels": pull.labels.iter().map(|label| self.label(label)).collect::<Vec<_>>(),
+            "assignee": assignees.first(),
+            "assignees": assignees,
+            "milestone": null,
+            "locked": false,
+            "comments": pull.comments.len(),
+            "closed_at": null,
+            "created_at": NOW,
+            "updated_at": NOW,
+            "author_association": "CONTRIBUTOR",
         })
     }
 
@@ -212,6 +283,21 @@ impl Places {
         }
         Value::Object(repository)
     }
+}
+
+/// A second since 1970, as GitHub writes it.
+pub(super) fn moment(second: i64) -> String {
+    // Days to a date: <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>
+    let (days, rest) = (second.div_euclid(86_400) + 719_468, second.rem_euclid(86_400));
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", rest / 3_600, rest / 60 % 60, rest % 60)
 }
 
 /// The number that something has everywhere.

@@ -20,6 +20,7 @@ enum What<'a> {
     Token,
     Tags { repository: &'a str },
     Manifest { repository: &'a str, reference: &'a str },
+    Blob { repository: &'a str, digest: &'a str },
     Nothing,
 }
 
@@ -29,6 +30,7 @@ pub(super) fn answer(state: &mut State, request: &Request<Bytes>) -> Answer {
         (What::Manifest { .. }, &Method::HEAD) => Kind::Head,
         (What::Manifest { .. }, &Method::GET) => Kind::Get,
         (What::Manifest { .. }, _) => Kind::Change,
+        (What::Blob { .. }, _) => Kind::Blob,
         (What::Tags { .. }, _) => Kind::Tags,
         (What::Token, _) => Kind::Token,
         (What::Ping | What::Nothing, _) => Kind::Other,
@@ -44,7 +46,7 @@ pub(super) fn answer(state: &mut State, request: &Request<Bytes>) -> Answer {
         return broken;
     }
     let repository = match what {
-        What::Tags { repository } | What::Manifest { repository, .. } => repository,
+        What::Tags { repository } | What::Manifest { repository, .. } | What::Blob { repository, .. } => repository,
         _ => "",
     };
     if let Some(challenge) = challenge(state, request, repository) {
@@ -54,6 +56,7 @@ pub(super) fn answer(state: &mut State, request: &Request<Bytes>) -> Answer {
         What::Ping => text(StatusCode::OK, "application/json", "{}"),
         What::Tags { repository } => tags(state, repository, request.uri().query().unwrap_or("")),
         What::Manifest { repository, reference } => manifest(state, request, repository, reference),
+        What::Blob { repository, digest } => blob(state, repository, digest),
         What::Token | What::Nothing => text(StatusCode::NOT_FOUND, "text/plain", "404 page not found"),
     }
 }
@@ -67,6 +70,9 @@ fn what(path: &str) -> What<'_> {
     let Some(rest) = path.strip_prefix("/v2/") else { return What::Nothing };
     if let Some(repository) = rest.strip_suffix("/tags/list") {
         return What::Tags { repository };
+    }
+    if let Some((repository, digest)) = rest.rsplit_once("/blobs/") {
+        return What::Blob { repository, digest };
     }
     match rest.rsplit_once("/manifests/") {
         Some((repository, reference)) => What::Manifest { repository, reference },
@@ -228,12 +234,26 @@ fn manifest(state: &mut State, request: &Request<Bytes>, repository: &str, refer
         );
     }
     let mut response = text(StatusCode::OK, &stored.media_type, "");
-    *response.body_mut() = stored.bytes.into();
+    *response.body_mut() = match state.fails(|fault| *fault == Fault::OtherBytes) {
+        Some(_) => "{}".into(),
+        None => stored.bytes.into(),
+    };
     match state.fails(|fault| matches!(fault, Fault::NoDigestHeader | Fault::BadDigestHeader)) {
         Some(Fault::NoDigestHeader) => response,
         Some(_) => with_digest(response, "sha256:none"),
         None => with_digest(response, &digest),
     }
+}
+
+fn blob(state: &mut State, repository: &str, digest: &str) -> Answer {
+    if let Some(Fault::BlobsAt(url)) = state.fails(|fault| matches!(fault, Fault::BlobsAt(_))) {
+        return with(text(StatusCode::TEMPORARY_REDIRECT, "text/plain", ""), &LOCATION, &url);
+    }
+    let known = state.repositories.get(repository).and_then(|repository| repository.blobs.get(digest)).cloned();
+    let Some(bytes) = known else { return error(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown to registry") };
+    let mut response = text(StatusCode::OK, "application/octet-stream", "");
+    *response.body_mut() = bytes.into();
+    response
 }
 
 fn header<'a>(request: &'a Request<Bytes>, name: &HeaderName) -> Option<&'a str> {

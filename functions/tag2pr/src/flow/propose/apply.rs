@@ -102,10 +102,25 @@ async fn replace(outside: Outside<'_>, known: &Known, proposed: &Proposed) -> Re
     .map(|updated| matches!(updated, store::Updated::Written(_)))
 }
 
+/// Writes a record under its new name. If another worker has, what is ours stays ours.
+async fn take_over(outside: Outside<'_>, known: &Known) -> Result<(), StoreError> {
+    let key = Key::proposal(outside.repository, &known.before.name);
+    store::update::<Proposed>(outside.objects, &key, outside.writer, |was| {
+        let Some(mut is) = was.filter(|was| was.branch == known.before.branch) else {
+            return Some(known.before.clone());
+        };
+        let more: Vec<CommitId> = known.before.commits.iter().filter(|id| !is.commits.contains(id)).cloned().collect();
+        is.commits.extend(more.iter().cloned());
+        (!more.is_empty()).then_some(is)
+    })
+    .await
+    .map(|_| ())
+}
+
 /// Records first listings and tells `receive` and `sweep` which images this repository follows; whether it follows any
 /// that it did not before.
 pub(super) async fn take_note(outside: Outside<'_>, prepared: &Prepared) -> Result<bool, StoreError> {
-    for (image, news) in &prepared.listings {
+    for (image, news) in &prepared.learned {
         ledgers::record(outside.objects, image, news, outside.writer).await?;
     }
     watch(outside, &prepared.manifests).await
@@ -155,8 +170,15 @@ async fn remember_decisions(outside: Outside<'_>, prepared: &Prepared) -> Result
         .await?;
     }
     for known in prepared.proposed.values() {
+        if !known.formerly.is_empty() {
+            take_over(outside, known).await?;
+        }
         if known.proposed != known.before {
             replace(outside, known, &known.proposed).await?;
+        }
+        // Last: whoever dies before it finds both, and the new one counts.
+        for name in &known.formerly {
+            outside.objects.delete(&Key::proposal(outside.repository, name)).await?;
         }
         for pull in &known.duplicates {
             outside.host.close(pull.number, "Closed by tag2pr: an older pull request has the same change.").await?;
@@ -202,6 +224,7 @@ async fn propose_one(
         base: outside.repository.base.clone(),
         title: proposal.title.clone(),
         body: proposal.body.clone(),
+        is_draft: false,
     };
     let did = match open {
         Some(pull) => bring_up_to_date(outside, pull, &draft).await?,

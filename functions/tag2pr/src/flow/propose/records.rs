@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::image::ImageName;
+use crate::image::{Digest, ImageName, ImageRef};
+use crate::manifests::Manifests;
+use crate::markers::{Marker, Part};
 use crate::plan::{Hold, Plan};
 use crate::proposal::Value;
 use crate::seams::{CommitId, PullRequest, RepositoryId, State};
@@ -99,22 +101,42 @@ impl Proposed {
         self.values.iter().map(|value| hold(&self.name, value, &reason, now)).collect()
     }
 
-    /// The values that were merged and would be proposed once more: somebody took them back, and that stands.
-    pub(super) fn rolled_back(&self, plan: &Plan, now: Timestamp) -> Vec<Hold> {
+    /// The values that were merged, no longer stand where they did, and would be proposed once more: somebody took them
+    /// back, and that stands.
+    pub(super) fn rolled_back(&self, plan: &Plan, manifests: &Manifests, now: Timestamp) -> Vec<Hold> {
         let proposals = plan.proposals.iter().filter(|proposal| proposal.name == self.name);
         let wanted: Vec<Value> = proposals.flat_map(|proposal| proposal.values()).collect();
         let again = |merged: &&Merged| {
-            wanted.iter().any(|value| {
-                value.policy == merged.value.policy
-                    && value.tag == merged.value.tag
-                    && (value.digest == merged.value.digest || value.digest.is_none() || merged.value.digest.is_none())
-                    && !value.files.is_disjoint(&merged.value.files)
-            })
+            let Merged { value: old, .. } = merged;
+            let same = |new: &Value| {
+                new.policy == old.policy
+                    && new.tag == old.tag
+                    && (new.digest == old.digest || new.digest.is_none() || old.digest.is_none())
+                    && !new.files.is_disjoint(&old.files)
+            };
+            // A place that is marked since, and never held the value, is none where it was taken back.
+            wanted.iter().any(same) && standing(old, manifests) < old.places.max(1)
         };
         let reason =
             |merged: &Merged| format!("it was merged with {}, and then taken back on the base branch", merged.url);
         self.merged.iter().filter(again).map(|merged| hold(&self.name, &merged.value, &reason(merged), now)).collect()
     }
+}
+
+/// In how many places of its files a value stands on the base branch.
+fn standing(value: &Value, manifests: &Manifests) -> usize {
+    let digest = value.digest.as_ref().map(Digest::as_str);
+    let stands = |marker: &&Marker| match marker.setter.part {
+        Part::Tag => marker.value == value.tag.as_str(),
+        Part::Digest => Some(marker.value.as_str()) == digest,
+        Part::Reference => marker.value.parse::<ImageRef>().is_ok_and(|there| {
+            there.tag.as_ref() == Some(&value.tag)
+                && (there.digest.is_none() || digest.is_none() || there.digest.as_ref() == value.digest.as_ref())
+        }),
+        Part::Name => false,
+    };
+    let markers = value.files.iter().filter_map(|file| manifests.markers.get(file)).flatten();
+    markers.filter(|marker| marker.setter.policy == value.policy).filter(stands).count()
 }
 
 fn hold(proposal: &str, value: &Value, reason: &str, since: Timestamp) -> Hold {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::seams::{CommitId, Draft, GitHost, HostError, PullRequest, State};
+use crate::seams::{Asks, CommitId, Draft, GitHost, HostError, PullRequest, State};
 use crate::testing::host::Fault;
 
 /// A forge, and what people and other programs do to it from outside.
@@ -25,6 +25,17 @@ pub trait World: Send + Sync {
 
     /// What is written under a pull request, oldest first.
     async fn comments(&self, number: u64) -> Vec<String>;
+
+    /// Whether a pull request is one that is not ready yet.
+    async fn is_draft(&self, number: u64) -> bool;
+
+    /// What a pull request has of that which was asked for.
+    async fn asked(&self, number: u64) -> Asks;
+
+    /// Somebody whom the forge knows, as it wants them named.
+    fn reviewer(&self) -> String {
+        "alice".to_owned()
+    }
 
     /// Somebody opens a pull request from a branch of this name in a fork; `false` where there are no forks.
     async fn opened_from_fork(&self, branch: &str, base: &str) -> bool;
@@ -58,6 +69,8 @@ pub async fn host(world: &dyn World) {
     every_one_is_found_newest_first(world).await;
     other_branches_bases_and_forks_do_not_count(world).await;
     what_the_forge_does_not_have_is_refused(world).await;
+    a_draft_is_found_and_updated_like_any_other(world).await;
+    what_is_asked_beside_title_and_body_is_done_or_said(world).await;
     an_answer_that_was_lost_is_found_again(world).await;
     faults_that_pass_are_told_from_those_that_do_not(world).await;
 }
@@ -173,6 +186,36 @@ async fn what_the_forge_does_not_have_is_refused(world: &dyn World) {
     refused(world.host().close(987_654, "no number").await, "a pull request that does not exist", "987654");
 }
 
+async fn a_draft_is_found_and_updated_like_any_other(world: &dyn World) {
+    world.push("tag2pr/frozen").await;
+    let frozen = Draft { is_draft: true, ..draft("tag2pr/frozen", "web: 1.4.0") };
+    let opened = world.host().open(&frozen).await.unwrap();
+    assert_eq!(opened.title, "web: 1.4.0", "however the forge marks it");
+    let updated = world.host().update(opened.number, &Draft { title: "web: 1.5.0".to_owned(), ..frozen }).await;
+    assert_eq!(updated.unwrap(), PullRequest { title: "web: 1.5.0".to_owned(), ..opened.clone() });
+    assert_eq!(find(world, "tag2pr/frozen").await[0].title, "web: 1.5.0");
+    assert!(world.is_draft(opened.number).await, "an update leaves it a draft");
+}
+
+async fn what_is_asked_beside_title_and_body_is_done_or_said(world: &dyn World) {
+    world.push("tag2pr/asked").await;
+    let opened = open(world, "tag2pr/asked", "web: 1.4.0").await;
+    let asks = Asks {
+        labels: vec!["images".to_owned(), "bot".to_owned()],
+        reviewers: vec![world.reviewer()],
+        assignees: vec![world.reviewer()],
+        auto_merge: true,
+    };
+    let remarks = world.host().ask(opened.number, &asks).await.unwrap();
+    let is_said = |what: &str| remarks.iter().any(|remark| remark.contains(what));
+    let there = world.asked(opened.number).await;
+    assert!(there.labels == asks.labels || is_said("label"), "{there:?}, {remarks:?}");
+    assert!(there.reviewers == asks.reviewers || is_said("reviewer"), "{there:?}, {remarks:?}");
+    assert!(there.assignees == asks.assignees || is_said("assignee"), "{there:?}, {remarks:?}");
+    assert!(there.auto_merge || is_said("auto-merge"), "{there:?}, {remarks:?}");
+    assert_eq!(find(world, "tag2pr/asked").await, [opened], "title, body and state are as they were");
+}
+
 async fn an_answer_that_was_lost_is_found_again(world: &dyn World) {
     world.push("tag2pr/lost").await;
     if world.fails_once(Fault::AnswerLost) {
@@ -201,7 +244,13 @@ async fn faults_that_pass_are_told_from_those_that_do_not(world: &dyn World) {
 }
 
 fn draft(branch: &str, title: &str) -> Draft {
-    Draft { branch: branch.to_owned(), base: "main".to_owned(), title: title.to_owned(), body: BODY.to_owned() }
+    Draft {
+        branch: branch.to_owned(),
+        base: "main".to_owned(),
+        title: title.to_owned(),
+        body: BODY.to_owned(),
+        is_draft: false,
+    }
 }
 
 async fn open(world: &dyn World, branch: &str, title: &str) -> PullRequest {

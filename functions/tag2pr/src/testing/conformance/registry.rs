@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::image::{Digest, ImageName, Tag};
-use crate::seams::{Registry, RegistryError};
+use crate::seams::{Page, Registry, RegistryError};
 
 /// A registry with its world around it: what people and build servers do to it while we only read.
 ///
@@ -28,6 +28,10 @@ pub trait Outside: Send + Sync {
     /// Pushes an index over images made of these contents; the images have no tag.
     async fn push_index(&self, image: &ImageName, tag: &Tag, contents: &[&str]) -> Digest;
 
+    /// Pushes an image for this platform; of several, an index over one image for each. `unknown/unknown` is an
+    /// attestation.
+    async fn push_for(&self, image: &ImageName, tag: &Tag, platforms: &[&str]) -> Digest;
+
     /// Deletes a manifest, and with it every tag that points at it.
     async fn delete(&self, image: &ImageName, digest: &Digest);
 }
@@ -37,6 +41,7 @@ pub async fn conforms(outside: &dyn Outside) {
     what_is_missing_is_none(outside).await;
     a_tag_has_the_digest_that_was_pushed_last(outside).await;
     an_index_has_its_own_digest(outside).await;
+    a_digest_holds_the_platforms_that_it_was_pushed_for(outside).await;
     all_tags_are_listed_in_byte_order(outside).await;
     what_is_deleted_is_gone(outside).await;
     a_refusal_is_no_absence(outside).await;
@@ -67,6 +72,8 @@ async fn what_is_missing_is_none(outside: &dyn Outside) {
     let unknown = image(outside, "nobody/nothing");
     assert_eq!(registry.digest(&unknown, &tag("1.0")).await.unwrap(), None, "a tag of an unknown repository");
     assert_eq!(registry.tags(&unknown).await.unwrap(), [], "an unknown repository has no tags");
+    let page = registry.page(&unknown, None).await.unwrap();
+    assert_eq!(page, Page { tags: Vec::new(), next: None }, "and one empty page");
 
     let known = image(outside, "missing/web");
     outside.push(&known, &tag("1.0"), "1.0").await;
@@ -99,6 +106,26 @@ async fn an_index_has_its_own_digest(outside: &dyn Outside) {
     assert_eq!(registry.digest(&image, &tag("2.0.0")).await.unwrap(), Some(index));
 }
 
+async fn a_digest_holds_the_platforms_that_it_was_pushed_for(outside: &dyn Outside) {
+    let registry = outside.registry();
+    let image = image(outside, "platforms/web");
+    let platforms = |texts: &[&str]| Some(texts.iter().map(|text| text.parse().expect("a platform")).collect());
+    let table: [(&[&str], &[&str]); 5] = [
+        (&["linux/amd64"], &["linux/amd64"]),
+        (&["linux/arm/v6"], &["linux/arm/v6"]),
+        (&["linux/amd64", "linux/arm64/v8", "linux/arm/v7"], &["linux/amd64", "linux/arm64", "linux/arm/v7"]),
+        (&["windows/amd64", "linux/amd64"], &["linux/amd64", "windows/amd64"]),
+        (&["linux/amd64", "unknown/unknown"], &["linux/amd64"]),
+    ];
+    for (index, (pushed, held)) in table.into_iter().enumerate() {
+        let digest = outside.push_for(&image, &tag(&format!("1.{index}")), pushed).await;
+        assert_eq!(registry.platforms(&image, &digest).await.unwrap(), platforms(held), "{pushed:?}");
+        assert_eq!(registry.platforms(&image, &digest).await.unwrap(), platforms(held), "and again: {pushed:?}");
+    }
+    let nobody = digest_of(b"nobody has this");
+    assert_eq!(registry.platforms(&image, &nobody).await.unwrap(), None, "an unknown digest of a known repository");
+}
+
 async fn all_tags_are_listed_in_byte_order(outside: &dyn Outside) {
     let registry = outside.registry();
     let image = image(outside, "ordered/web");
@@ -109,6 +136,17 @@ async fn all_tags_are_listed_in_byte_order(outside: &dyn Outside) {
     let neighbour = ImageName::new(&outside.host(), "ordered/web-two").expect("a valid image name");
     outside.push(&neighbour, &tag("not-ours"), "the same").await;
     assert_eq!(registry.tags(&image).await.unwrap(), in_order.map(tag));
+    let (mut paged, mut from) = (Vec::new(), None);
+    loop {
+        let page = registry.page(&image, from.as_deref()).await.unwrap();
+        paged.extend(page.tags);
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    paged.sort();
+    assert_eq!(paged, in_order.map(tag), "page by page it is the same");
 }
 
 async fn what_is_deleted_is_gone(outside: &dyn Outside) {
@@ -126,12 +164,14 @@ async fn what_is_deleted_is_gone(outside: &dyn Outside) {
 
 async fn a_refusal_is_no_absence(outside: &dyn Outside) {
     let image = image(outside, "private/web");
-    outside.push(&image, &tag("1.0"), "secret").await;
+    let secret = outside.push(&image, &tag("1.0"), "secret").await;
     let stranger = outside.stranger();
     for error in [
         stranger.digest(&image, &tag("1.0")).await.expect_err("a wrong password must be refused"),
         stranger.digest(&image, &tag("2.0")).await.expect_err("also for a tag that does not exist"),
         stranger.tags(&image).await.expect_err("a wrong password must be refused"),
+        stranger.platforms(&image, &secret).await.expect_err("a wrong password must be refused"),
+        stranger.page(&image, None).await.expect_err("a wrong password must be refused"),
     ] {
         let RegistryError::Refused { registry, reason } = &error else {
             panic!("wrong credentials are Refused, not: {error}");
@@ -147,6 +187,8 @@ async fn silence_is_no_absence(outside: &dyn Outside) {
     for error in [
         unreachable.digest(&image, &tag("1.0")).await.expect_err("nobody answers"),
         unreachable.tags(&image).await.expect_err("nobody answers"),
+        unreachable.platforms(&image, &digest_of(b"anything")).await.expect_err("nobody answers"),
+        unreachable.page(&image, None).await.expect_err("nobody answers"),
     ] {
         let RegistryError::Unavailable { registry, .. } = &error else {
             panic!("a registry that is down is Unavailable, not: {error}");

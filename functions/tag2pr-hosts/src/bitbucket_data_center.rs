@@ -1,0 +1,281 @@
+//! Pull requests on Bitbucket Data Center:
+//! <https://developer.atlassian.com/server/bitbucket/rest/latest/api-group-pull-requests/>.
+
+use async_trait::async_trait;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::{Client, Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tag2pr::seams::{Asks, CommitId, Draft, GitHost, HostError, PullRequest, RepositoryId, State};
+use tag2pr::secret::Secret;
+use url::Url;
+
+use crate::about::About;
+use crate::address::{self, Address};
+use crate::asked::Asked;
+use crate::rest::{Answer, Rest};
+use crate::{InvalidHost, Kind, USER};
+
+const API: &str = "rest/api/1.0";
+
+const RIGHT: &str = "the permission `Repository write`";
+
+/// One repository on a Bitbucket of one's own.
+pub struct BitbucketDataCenter {
+    rest: Rest,
+    project: String,
+    name: String,
+}
+
+/// A page of a list.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<T> {
+    values: Vec<T>,
+    is_last_page: bool,
+    next_page_start: Option<u64>,
+}
+
+/// A pull request, as far as it matters.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Pull {
+    id: u64,
+    version: u64,
+    title: String,
+    description: Option<String>,
+    state: String,
+    from_ref: Side,
+    to_ref: Side,
+    links: Links,
+    #[serde(default)]
+    reviewers: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Side {
+    /// `refs/heads/main`
+    id: String,
+    latest_commit: String,
+    repository: Repository,
+}
+
+#[derive(Deserialize, PartialEq)]
+struct Repository {
+    id: u64,
+}
+
+#[derive(Deserialize)]
+struct Links {
+    #[serde(rename = "self")]
+    own: Vec<Link>,
+}
+
+#[derive(Deserialize)]
+struct Link {
+    href: String,
+}
+
+#[derive(Deserialize)]
+struct Activity {
+    comment: Option<Comment>,
+}
+
+#[derive(Deserialize)]
+struct Comment {
+    text: String,
+}
+
+impl From<Pull> for PullRequest {
+    fn from(pull: Pull) -> Self {
+        Self {
+            number: pull.id,
+            url: pull.links.own.into_iter().next().map(|link| link.href).unwrap_or_default(),
+            state: match pull.state.as_str() {
+                "OPEN" => State::Open,
+                "MERGED" => State::Merged,
+                _ => State::Closed,
+            },
+            branch: pull.from_ref.id.strip_prefix("refs/heads/").unwrap_or(&pull.from_ref.id).to_owned(),
+            head: CommitId(pull.from_ref.latest_commit),
+            title: pull.title,
+            body: pull.description.unwrap_or_default(),
+        }
+    }
+}
+
+impl BitbucketDataCenter {
+    /// Nothing is asked of Bitbucket yet. The API is `https://HOST/rest/api/1.0` unless it is given; a path in front of
+    /// `rest/` is then none of the repository's.
+    ///
+    /// # Errors
+    ///
+    /// When the repository is no `scm/PROJECT/name`, or the token cannot be sent.
+    pub fn new(
+        client: Client,
+        repository: &RepositoryId,
+        token: &Secret,
+        at: &Address<'_>,
+    ) -> Result<Self, InvalidHost> {
+        let api = at.api(&repository.host, API)?;
+        let path = address::path_below(&api, API, &repository.path);
+        let path = path.strip_prefix("scm/").unwrap_or(&path);
+        let (project, name) = match path.split_once('/') {
+            // A person's own repositories are in `~name`.
+            Some((project, name)) if address::is_name(project.trim_start_matches('~')) && address::is_name(name) => {
+                (project, name)
+            }
+            _ => return Err(address::no_repository(repository, Kind::BitbucketDataCenter)),
+        };
+        let headers = HeaderMap::from_iter([
+            (USER_AGENT, USER),
+            (AUTHORIZATION, address::secret(&repository.host, &format!("Bearer {}", token.expose()))?),
+            // Requests that change something could come from a page in a browser; this says that they do not.
+            (HeaderName::from_static("x-atlassian-token"), HeaderValue::from_static("no-check")),
+        ]);
+        Ok(Self { rest: Rest::new(client, api, headers), project: project.to_owned(), name: name.to_owned() })
+    }
+
+    fn url(&self, resource: &[&str]) -> Url {
+        self.rest.url(&[&["projects", &self.project, "repos", &self.name, "pull-requests"], resource].concat())
+    }
+
+    fn reason(&self, answer: &Answer, about: &About<'_>) -> String {
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let said = body["errors"][0]["message"].as_str().unwrap_or_default();
+        about.refused(answer.status, said, &format!("{}/{}", self.project, self.name), RIGHT)
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: Url,
+        body: Option<Value>,
+        about: About<'_>,
+    ) -> Result<T, HostError> {
+        Ok(self.rest.ask(method, url, body, &|answer| self.reason(answer, &about)).await?.0)
+    }
+
+    /// The same for what names the version that it changes: somebody else's change in between passes.
+    async fn change<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: Url,
+        body: Value,
+        number: u64,
+    ) -> Result<T, HostError> {
+        let answer = self.rest.send(method, url, Some(&body)).await?;
+        let about = About::Number(number);
+        match (answer.status, serde_json::from_slice(&answer.body)) {
+            (StatusCode::CONFLICT, _) => {
+                Err(self.rest.unavailable(format!("#{number} was changed by somebody else at the same time")))
+            }
+            (status, _) if !status.is_success() => Err(self.rest.refused(self.reason(&answer, &about))),
+            (_, Ok(value)) => Ok(value),
+            (_, Err(error)) => Err(self.rest.unavailable(format!("its answer cannot be read: {error}"))),
+        }
+    }
+
+    async fn all<T: DeserializeOwned>(&self, url: Url, about: About<'_>) -> Result<Vec<T>, HostError> {
+        let read = |page: Page<T>, _: &Answer, _| {
+            let next = page.next_page_start.filter(|_| !page.is_last_page).map(|start| {
+                let mut next = url.clone();
+                next.query_pairs_mut().append_pair("start", &start.to_string());
+                next
+            });
+            Ok((page.values, next))
+        };
+        self.rest.pages(url.clone(), &|answer| self.reason(answer, &about), read).await
+    }
+
+    async fn get(&self, number: u64) -> Result<Pull, HostError> {
+        self.call(Method::GET, self.url(&[&number.to_string()]), None, About::Number(number)).await
+    }
+
+    /// What is left out of the body is taken away, so everything is said again.
+    async fn put(&self, before: &Pull, title: &str, body: &str, reviewers: &[Value]) -> Result<Pull, HostError> {
+        let reviewers: Vec<Value> =
+            reviewers.iter().map(|one| json!({ "user": { "name": one["user"]["name"] } })).collect();
+        let body = json!({ "version": before.version, "title": title, "description": body, "reviewers": reviewers });
+        self.change(Method::PUT, self.url(&[&before.id.to_string()]), body, before.id).await
+    }
+}
+
+#[async_trait]
+impl GitHost for BitbucketDataCenter {
+    async fn find(&self, branch: &str, base: &str) -> Result<Vec<PullRequest>, HostError> {
+        let (from, to) = (format!("refs/heads/{branch}"), format!("refs/heads/{base}"));
+        let mut url = self.url(&[]);
+        url.query_pairs_mut()
+            .append_pair("state", "ALL")
+            .append_pair("direction", "OUTGOING")
+            .append_pair("at", &from)
+            .append_pair("order", "NEWEST")
+            .append_pair("limit", "100");
+        let all: Vec<Pull> = self.all(url, About::Repository).await?;
+        let ours = all.into_iter().filter(|pull| {
+            pull.from_ref.id == from && pull.to_ref.id == to && pull.from_ref.repository == pull.to_ref.repository
+        });
+        Ok(crate::newest_first(ours.map(PullRequest::from).collect()))
+    }
+
+    async fn open(&self, draft: &Draft) -> Result<PullRequest, HostError> {
+        let repository = json!({ "slug": self.name, "project": { "key": self.project } });
+        let side = |branch: &str| json!({ "id": format!("refs/heads/{branch}"), "repository": repository });
+        let body = json!({
+            "title": draft.title,
+            "description": draft.body,
+            "fromRef": side(&draft.branch),
+            "toRef": side(&draft.base),
+            "draft": draft.is_draft,
+        });
+        let pull: Pull = self.call(Method::POST, self.url(&[]), Some(body), About::Draft(draft)).await?;
+        Ok(pull.into())
+    }
+
+    async fn update(&self, number: u64, draft: &Draft) -> Result<PullRequest, HostError> {
+        let before = self.get(number).await?;
+        Ok(self.put(&before, &draft.title, &draft.body, &before.reviewers).await?.into())
+    }
+
+    async fn close(&self, number: u64, comment: &str) -> Result<(), HostError> {
+        let before = self.get(number).await?;
+        if before.state != "OPEN" {
+            return Ok(());
+        }
+        let number_text = number.to_string();
+        let mut activities = self.url(&[&number_text, "activities"]);
+        activities.query_pairs_mut().append_pair("limit", "100");
+        let said: Vec<Activity> = self.all(activities, About::Number(number)).await?;
+        if !said.iter().filter_map(|activity| activity.comment.as_ref()).any(|said| said.text == comment) {
+            let url = self.url(&[&number_text, "comments"]);
+            let body = Some(json!({ "text": comment }));
+            self.call::<Comment>(Method::POST, url, body, About::Number(number)).await?;
+        }
+        let mut url = self.url(&[&number_text, "decline"]);
+        url.query_pairs_mut().append_pair("version", &before.version.to_string());
+        self.change::<Pull>(Method::POST, url, json!({}), number).await?;
+        Ok(())
+    }
+
+    async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError> {
+        let mut asked = Asked::default();
+        asked.lacks("Bitbucket", "labels for pull requests", !asks.labels.is_empty());
+        asked.lacks("Bitbucket", "assignees of pull requests", !asks.assignees.is_empty());
+        if !asks.reviewers.is_empty() {
+            let before = self.get(number).await?;
+            let mut reviewers = before.reviewers.clone();
+            reviewers.extend(asks.reviewers.iter().map(|name| json!({ "user": { "name": name } })));
+            let body = before.description.clone().unwrap_or_default();
+            asked.tried("reviewers", self.put(&before, &before.title, &body, &reviewers).await);
+        }
+        asked.lacks("tag2pr", "way to ask Bitbucket Data Center for auto-merge yet", asks.auto_merge);
+        Ok(asked.remarks())
+    }
+
+    fn longest_body(&self) -> usize {
+        32_768
+    }
+}

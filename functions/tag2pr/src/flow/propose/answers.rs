@@ -1,0 +1,120 @@
+//! Asking registries what a plan needs to know.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::Outside;
+use crate::image::{Digest, ImageName, Tag};
+use crate::ledger::{Ledger, News};
+use crate::manifests::Manifests;
+use crate::plan::{Answer, Contents, Evidence, Hold, Plan, Question, plan};
+use crate::seams::RegistryError;
+
+/// So many times is a plan made and asked for: each time one tag of a policy is looked at, first what it points at, then
+/// what that holds. More tags are looked at in the next pass, which begins where this one ended.
+pub(super) const ROUNDS: usize = 2 * 10;
+
+/// What registries said so far.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    tags: BTreeMap<Question, Answer>,
+    contents: BTreeMap<Contents, Answer>,
+    /// Evidence, to be recorded.
+    pub(super) learned: Vec<(ImageName, News)>,
+    /// Tags that point at something else than any delivery told of.
+    pub(super) missed: Vec<(ImageName, Tag)>,
+    /// What could not be asked, in words; it is asked again later.
+    pub(super) waiting: Vec<String>,
+}
+
+impl Answers {
+    /// Plans with what is known so far.
+    pub(super) fn plan(
+        &self,
+        manifests: &Manifests,
+        ledgers: &BTreeMap<ImageName, Ledger>,
+        holds: &BTreeSet<Hold>,
+        now: Timestamp,
+    ) -> Plan {
+        plan(&Evidence { manifests, ledgers, holds, answers: &self.tags, contents: &self.contents, now })
+    }
+
+    /// Asks what a plan needs to know.
+    pub(super) async fn ask(
+        &mut self,
+        outside: Outside<'_>,
+        draft: &Plan,
+        ledgers: &mut BTreeMap<ImageName, Ledger>,
+        now: Timestamp,
+    ) {
+        for (image, tag) in &draft.questions {
+            let answer = ask_for_digest(outside, ledgers, image, tag).await;
+            if let (Answer::Digest(digest), Some(ledger)) = (&answer, ledgers.get_mut(image))
+                && let Some(entry) = ledger.get(tag.as_str()).filter(|entry| !entry.digests.contains_key(digest))
+            {
+                if entry.digest().is_some() {
+                    self.missed.push((image.clone(), tag.clone()));
+                }
+                self.learn(image, ledger, News::Confirmed { tag: tag.clone(), digest: digest.clone(), at: now });
+            }
+            self.note(&answer);
+            self.tags.insert((image.clone(), tag.clone()), answer);
+        }
+        for (image, digest) in &draft.contents {
+            let answer = match outside.registry.platforms(image, digest).await {
+                Ok(Some(platforms)) => {
+                    let news = News::Holds { digest: digest.clone(), platforms };
+                    self.learn(image, ledgers.entry(image.clone()).or_default(), news);
+                    continue;
+                }
+                Ok(None) => Answer::Gone,
+                Err(error) => no_answer(&error),
+            };
+            self.note(&answer);
+            self.contents.insert((image.clone(), digest.clone()), answer);
+        }
+    }
+
+    /// What is left to ask for after the last round.
+    pub(super) fn put_off(&mut self, draft: &Plan) {
+        let image = |(image, _): &(ImageName, Digest)| image.clone();
+        let images: BTreeSet<ImageName> =
+            draft.questions.iter().map(|(image, _)| image.clone()).chain(draft.contents.iter().map(image)).collect();
+        self.waiting.extend(images.iter().map(|image| {
+            format!("{image}: what {} of its tags hold was looked at, and the others are next", ROUNDS / 2)
+        }));
+    }
+
+    fn learn(&mut self, image: &ImageName, ledger: &mut Ledger, news: News) {
+        ledger.merge(&news);
+        self.learned.push((image.clone(), news));
+    }
+
+    fn note(&mut self, answer: &Answer) {
+        if let Answer::NoAnswer { reason, later: true } = answer {
+            self.waiting.push(reason.clone());
+        }
+    }
+}
+
+async fn ask_for_digest(
+    outside: Outside<'_>,
+    ledgers: &BTreeMap<ImageName, Ledger>,
+    image: &ImageName,
+    tag: &Tag,
+) -> Answer {
+    if outside.unasked.contains(image.registry()) {
+        let known = ledgers.get(image).and_then(|ledger| ledger.get(tag.as_str())).and_then(|entry| entry.digest());
+        return Answer::NotAsked(known.cloned());
+    }
+    match outside.registry.digest(image, tag).await {
+        Ok(Some(digest)) => Answer::Digest(digest),
+        Ok(None) => Answer::Gone,
+        Err(error) => no_answer(&error),
+    }
+}
+
+fn no_answer(error: &RegistryError) -> Answer {
+    Answer::NoAnswer { later: matches!(error, RegistryError::Unavailable { .. }), reason: error.to_string() }
+}
