@@ -196,7 +196,7 @@ fn passed_over(pool: &Pool<'_>) -> Option<String> {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    (!names.is_empty()).then(|| format!("passed over for what they hold: {}{more}", names.join(", ")))
+    (!names.is_empty()).then(|| format!("passed over for a platform that they lack: {}{more}", names.join(", ")))
 }
 
 fn until(known: &Known<'_>, age: SignedDuration) -> String {
