@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use granit_parser::{Event, Span};
+use granit_parser::{Event, ScalarStyle, Span};
 
 use super::fields::FieldRule;
 use super::format::Format;
@@ -204,7 +204,12 @@ pub(super) fn ruled(events: &[(Event<'_>, Span)], rules: &[&FieldRule]) -> HashM
     if rules.is_empty() {
         return HashMap::new();
     }
-    let of =
-        |(at, path): (usize, Vec<fields::Step>)| Some((at, rules.iter().find(|rule| rule.leads_to(&path))?.setter()));
+    let of = |(at, path): (usize, Vec<fields::Step>)| {
+        // What is null is not there.
+        let is_null = |value: &str| value == "~" || value == "null";
+        let there = !matches!(&events[at].0, Event::Scalar(value, ScalarStyle::Plain, ..) if is_null(value));
+        let rule = rules.iter().find(|rule| rule.leads_to(&path)).filter(|_| there)?;
+        Some((at, rule.setter()))
+    };
     fields::paths(events).into_iter().filter_map(of).collect()
 }

@@ -268,8 +268,8 @@ fn a_rule_updates_what_is_there_and_adds_nothing() {
         ),
         (
             "b/a.gen.yaml",
-            "services:\n- imageName:\n- imageName: |\n    x\n- ? [imageName]\n  : x\n",
-            "services:\n- imageName:\n- imageName: |-\n    ghcr.io/acme/web:1.4.0\n- ? [imageName]\n  : x\n",
+            "services:\n- imageName:\n- imageName: ~\n- imageName: |\n    x\n- ? [imageName]\n  : x\n",
+            "services:\n- imageName:\n- imageName: ~\n- imageName: |-\n    ghcr.io/acme/web:1.4.0\n- ? [imageName]\n  : x\n",
         ),
         (
             "values.json",
