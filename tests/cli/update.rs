@@ -68,8 +68,7 @@ fn a_file_that_cannot_be_read_is_reported_and_stops_no_other() {
     let run = environment.run(&["update", ".", "--image", "a:web=ghcr.io/acme/web:1.1"]);
     assert_snapshot!(run);
     assert_eq!(environment.read("b-good.yaml"), marked.replace("1.0", "1.1"));
-    // What is marked is clear although the rest is not.
-    assert!(environment.read("a-torn.yaml").starts_with(&marked.replace("1.0", "1.1")));
+    assert!(environment.read("a-torn.yaml").starts_with(marked));
     assert!(environment.read("c-large.yaml").starts_with(marked));
 }
 

@@ -44,9 +44,10 @@ pub(crate) fn files(git: &Repository, commit: Oid, largest: usize, sink: Sink<'_
     let (sender, receiver) = mpsc::sync_channel::<Vec<Found>>(2 * threads);
     // Small portions, for files are not all of one size.
     let portions = Mutex::new(others.chunks(WORTH_A_THREAD / 4));
-    let work = |sender: mpsc::SyncSender<Vec<Found>>| {
-        let odb = Repository::open(git.path())?;
-        let odb = odb.odb()?;
+    let path = git.path().to_owned();
+    let work = |sender: mpsc::SyncSender<Vec<Found>>| -> Result<(), git2::Error> {
+        let own = Repository::open(&path)?;
+        let odb = own.odb()?;
         let next = || portions.lock().unwrap_or_else(PoisonError::into_inner).next();
         while let Some(portion) = next() {
             if !read(&odb, portion, largest, &mut |found| sender.send(found).is_ok())? {
