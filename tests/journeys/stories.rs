@@ -285,6 +285,13 @@ fn a_push_to_docker_hub_changes_the_compose_file_and_both_shapes_of_a_device_fil
     world.serve();
     let open = world.open();
     insta::assert_snapshot!(world.diff(&open.branch), @r#"
+    --- devices/8479359e.json
+    +++ devices/8479359e.json
+    @@ -3,2 +3,2 @@
+    -    { "serviceName": "redis", "imageName": "redis:7.4-alpine", "config": { "ports": ["6356:6379"] } },
+    -    { "serviceName": "cache", "config": { "image": "redis:7.4-alpine" } }
+    +    { "serviceName": "redis", "imageName": "redis:7.5-alpine", "config": { "ports": ["6356:6379"] } },
+    +    { "serviceName": "cache", "config": { "image": "redis:7.5-alpine" } }
     --- gateway/compose.yaml
     +++ gateway/compose.yaml
     @@ -3 +3 @@

@@ -1,7 +1,9 @@
 //! The object database: the files of a commit, and a new commit.
 
+use std::sync::{Mutex, PoisonError, mpsc};
+
 use git2::build::TreeUpdateBuilder;
-use git2::{FileMode, ObjectType, Oid, Repository, Signature, Time, Tree};
+use git2::{FileMode, ObjectType, Odb, Oid, Repository, Signature, Time, Tree};
 use tag2pr::repository_settings;
 use tag2pr::seams::{File, GitError, LeftOut, NewCommit, Why};
 
@@ -18,78 +20,109 @@ const TYPE: i32 = 0o170000;
 const REGULAR: i32 = 0o100000;
 const LINK: i32 = 0o120000;
 
+/// With fewer entries than this, a second thread costs more than it brings.
+const WORTH_A_THREAD: usize = 256;
+
 /// Hands over the files of a commit: the one that says more about what is wanted first, the others in any order.
 /// Submodules and paths that are not UTF-8 are left out.
+///
+/// What costs time is to unpack the objects, so they are read by as many threads as there are processors.
 pub(crate) fn files(git: &Repository, commit: Oid, largest: usize, sink: Sink<'_>) -> Result<(), git2::Error> {
-    let mut walk = Walk { git, odb: git.odb()?, largest, sink, batch: Vec::new(), size: 0 };
-    let root = git.find_commit(commit)?.tree()?;
-    let settings = root.get_name(repository_settings::FILE).filter(|entry| entry.filemode() & TYPE == REGULAR);
-    if let Some(settings) = settings
-        && !walk.file(repository_settings::FILE.to_owned(), settings.id())?
-    {
+    let mut entries = Vec::new();
+    list(git, &git.find_commit(commit)?.tree()?, "", &mut entries)?;
+    entries.sort_by_key(|entry| entry.path != repository_settings::FILE);
+    let first = entries.first().is_some_and(|entry| entry.path == repository_settings::FILE);
+    let (first, others) = entries.split_at(usize::from(first));
+    let odb = git.odb()?;
+    if !read(&odb, first, largest, sink)? {
         return Ok(());
     }
-    if walk.tree(&root, "")? {
-        walk.hand_over();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(others.len() / WORTH_A_THREAD);
+    if threads < 2 {
+        return read(&odb, others, largest, sink).map(drop);
+    }
+    let (sender, receiver) = mpsc::sync_channel::<Vec<Found>>(2 * threads);
+    // Small portions, for files are not all of one size.
+    let portions = Mutex::new(others.chunks(WORTH_A_THREAD / 4));
+    let path = git.path().to_owned();
+    let work = |sender: mpsc::SyncSender<Vec<Found>>| -> Result<(), git2::Error> {
+        let own = Repository::open(&path)?;
+        let odb = own.odb()?;
+        let next = || portions.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some(portion) = next() {
+            if !read(&odb, portion, largest, &mut |found| sender.send(found).is_ok())? {
+                break;
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                let (work, sender) = (&work, sender.clone());
+                scope.spawn(move || work(sender))
+            })
+            .collect();
+        drop(sender);
+        // Who does not listen any more ends the workers by hanging up.
+        let _ = receiver.into_iter().all(sink);
+        workers.into_iter().try_for_each(|worker| match worker.join() {
+            Ok(result) => result,
+            Err(_) => Err(git2::Error::from_str("a thread that read objects stopped")),
+        })
+    })
+}
+
+/// A file or a link of a commit.
+struct Entry {
+    path: String,
+    id: Oid,
+    is_link: bool,
+}
+
+fn list(git: &Repository, tree: &Tree<'_>, prefix: &str, entries: &mut Vec<Entry>) -> Result<(), git2::Error> {
+    for entry in tree {
+        let Ok(name) = entry.name() else { continue };
+        let path = format!("{prefix}{name}");
+        match (entry.kind(), entry.filemode() & TYPE) {
+            (Some(ObjectType::Tree), _) => list(git, &git.find_tree(entry.id())?, &format!("{path}/"), entries)?,
+            (Some(ObjectType::Blob), kind @ (REGULAR | LINK)) => {
+                entries.push(Entry { path, id: entry.id(), is_link: kind == LINK });
+            }
+            _ => {}
+        }
     }
     Ok(())
 }
 
-struct Walk<'a> {
-    git: &'a Repository,
-    odb: git2::Odb<'a>,
-    largest: usize,
-    sink: Sink<'a>,
-    batch: Vec<Found>,
-    size: usize,
-}
-
-impl Walk<'_> {
-    /// `false`: nobody listens any more.
-    fn tree(&mut self, tree: &Tree<'_>, prefix: &str) -> Result<bool, git2::Error> {
-        for entry in tree {
-            let Ok(name) = entry.name() else { continue };
-            let path = format!("{prefix}{name}");
-            let goes_on = match entry.kind() {
-                Some(ObjectType::Tree) => self.tree(&self.git.find_tree(entry.id())?, &format!("{path}/"))?,
-                Some(ObjectType::Blob) if path == repository_settings::FILE => true,
-                Some(ObjectType::Blob) if entry.filemode() & TYPE == REGULAR => self.file(path, entry.id())?,
-                Some(ObjectType::Blob) if entry.filemode() & TYPE == LINK => self.link(path, entry.id())?,
-                _ => true,
-            };
-            if !goes_on {
+/// Reads entries, and hands them over in portions. `false`: nobody listens any more.
+fn read(odb: &Odb<'_>, entries: &[Entry], largest: usize, sink: Sink<'_>) -> Result<bool, git2::Error> {
+    let (mut batch, mut size) = (Vec::new(), 0);
+    for Entry { path, id, is_link } in entries {
+        let path = path.clone();
+        let length = odb.read_header(*id)?.0;
+        batch.push(if length > largest.saturating_mul(NOT_LOOKED_AT) {
+            Found::LeftOut(LeftOut { path, why: Why::LargerThan(largest) })
+        } else {
+            let object = odb.read(*id)?;
+            let bytes = object.data();
+            size += bytes.len();
+            if *is_link {
+                let target = String::from_utf8_lossy(bytes).into_owned();
+                Found::LeftOut(LeftOut { path, why: Why::Link(target) })
+            } else {
+                let file = File { path, bytes: bytes.to_vec() };
+                if length > largest { Found::TooLarge(file, largest) } else { Found::File(file) }
+            }
+        });
+        if size >= BATCH {
+            size = 0;
+            if !sink(std::mem::take(&mut batch)) {
                 return Ok(false);
             }
         }
-        Ok(true)
     }
-
-    fn file(&mut self, path: String, id: Oid) -> Result<bool, git2::Error> {
-        let size = self.odb.read_header(id)?.0;
-        if size > self.largest.saturating_mul(NOT_LOOKED_AT) {
-            return Ok(self.found(0, Found::LeftOut(LeftOut { path, why: Why::LargerThan(self.largest) })));
-        }
-        let bytes = self.odb.read(id)?.data().to_vec();
-        let file = File { path, bytes };
-        Ok(self.found(size, if size > self.largest { Found::TooLarge(file, self.largest) } else { Found::File(file) }))
-    }
-
-    fn link(&mut self, path: String, id: Oid) -> Result<bool, git2::Error> {
-        let target = String::from_utf8_lossy(self.odb.read(id)?.data()).into_owned();
-        Ok(self.found(target.len(), Found::LeftOut(LeftOut { path, why: Why::Link(target) })))
-    }
-
-    fn found(&mut self, size: usize, found: Found) -> bool {
-        self.size += size;
-        self.batch.push(found);
-        self.size < BATCH || self.hand_over()
-    }
-
-    fn hand_over(&mut self) -> bool {
-        self.size = 0;
-        let batch = std::mem::take(&mut self.batch);
-        batch.is_empty() || (self.sink)(batch)
-    }
+    Ok(batch.is_empty() || sink(batch))
 }
 
 /// Makes a commit on top of its parent: nothing but its files differs from it, and every mode stays.

@@ -58,8 +58,6 @@ pub struct Manifests {
     pub markers: BTreeMap<String, Vec<Marker>>,
     /// What could not be read.
     pub problems: Vec<Problem>,
-    /// Files that were read, although they are broken around their markers.
-    pub broken: Vec<Problem>,
     /// Symbolic links to files with marked values, or out of the repository: they are not followed.
     pub links: Vec<Problem>,
 }
@@ -129,14 +127,11 @@ impl Manifests {
         };
         let rules = settings.as_ref().map(|settings| settings.fields.clone()).unwrap_or_default();
         let mut all_markers = BTreeMap::new();
-        let mut broken = Vec::new();
         for file in &snapshot.files {
             match markers::read(&file.path, &file.bytes, &rules) {
+                Ok(read) if read.markers.is_empty() => {}
                 Ok(read) => {
-                    broken.extend(read.broken);
-                    if !read.markers.is_empty() {
-                        all_markers.insert(file.path.clone(), read.markers);
-                    }
+                    all_markers.insert(file.path.clone(), read.markers);
                 }
                 Err(problem) => problems.push(problem),
             }
@@ -156,7 +151,6 @@ impl Manifests {
             rules,
             markers: all_markers,
             problems,
-            broken,
             links: not_read.links,
         }
     }

@@ -203,9 +203,6 @@ pub struct Read {
     pub strays: Vec<Problem>,
     /// Whether it was read otherwise than Flux reads it: as another format, or line by line.
     pub by_line: bool,
-    /// Why the file was not read as what its name says, but line by line; nothing if it was, or if a template engine has to
-    /// write it first.
-    pub broken: Option<Problem>,
 }
 
 /// Reads the markers of a file, and the values in it that field rules mark.
@@ -219,13 +216,8 @@ pub fn read(path: &str, bytes: &[u8], rules: &[FieldRule]) -> Result<Read, Probl
         let (line, column) = position(reading.text, *at);
         Problem::at(Place { file: path.to_owned(), line, column }, *reason)
     };
-    let broken = reading.broken.as_ref().filter(|_| !reading::is_template(reading.text)).map(|error| {
-        let mut problem = error.clone().problem(path);
-        problem.reason.push_str("; its marked lines are edited one by one");
-        problem
-    });
-    let by_line = reading.broken.is_some() || !is_yaml(path);
-    Ok(Read { strays: reading.stray.iter().map(stray).collect(), by_line, broken, markers: reading.markers })
+    let by_line = reading.by_line || !is_yaml(path);
+    Ok(Read { strays: reading.stray.iter().map(stray).collect(), by_line, markers: reading.markers })
 }
 
 /// The marked values of a file, in its order; none in a file that can hold none.

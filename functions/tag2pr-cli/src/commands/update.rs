@@ -85,7 +85,6 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
     for file in found.files {
         match markers::read(&file.path, &file.bytes, &rules) {
             Ok(read) => {
-                updated.problems.extend(read.broken);
                 if read.by_line {
                     updated.problems.extend(read.strays);
                 }

@@ -50,3 +50,24 @@ fn where_there_is_no_repository_the_path_is_named() {
     let refused = refused.unwrap().to_string();
     assert!(refused.starts_with(&format!("no Git repository at `{}`: ", path.display())), "{refused}");
 }
+
+#[tokio::test]
+async fn a_snapshot_of_many_files_has_each_of_them_once() {
+    if !git::is_installed() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let bare = Bare::create(&directory.path().join("fleet.git"));
+    let path = |number: usize| format!("apps/{:02}/{number:04}.yaml", number % 40);
+    let entries: Vec<Entry> =
+        (0..600).map(|number| Entry::file(&path(number), format!("image: web:1.{number}\n"))).collect();
+    bare.push("main", &entries, "Begin");
+
+    let git = Repository::open(Settings::new(bare.path().display().to_string(), directory.path())).unwrap();
+    let snapshot = git.snapshot("main", &all).await.unwrap();
+    let mut expected: Vec<String> = (0..600).map(path).collect();
+    expected.sort();
+    assert_eq!(snapshot.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>(), expected);
+    let said = |path: &str| format!("image: web:1.{}\n", path[8..12].parse::<usize>().unwrap());
+    assert!(snapshot.files.iter().all(|file| file.bytes == said(&file.path).as_bytes()));
+}

@@ -12,16 +12,11 @@ pub(super) fn find(tree: &Tree<'_>) -> Vec<Finding> {
             Place { file: problem.file.clone(), line: problem.line.unwrap_or(1), column: problem.column.unwrap_or(1) };
         let (message, help) = match problem.reason.rsplit_once(": ") {
             Some((message, help)) if help.starts_with("write ") || help.starts_with("use ") => (message, help),
-            _ => match problem.reason.split_once("; its marked lines") {
-                Some((message, _)) => {
-                    (message, "correct it: until then its marked lines are edited, and the rest is left out")
-                }
-                None => (problem.reason.as_str(), "correct it: until then everything in it is left out"),
-            },
+            _ => (problem.reason.as_str(), "correct it: until then everything in it is left out"),
         };
         Finding::new(&RULE, Severity::Error, &place, message.to_owned(), help.to_owned())
     };
-    tree.manifests.problems.iter().chain(&tree.manifests.broken).map(finding).collect()
+    tree.manifests.problems.iter().map(finding).collect()
 }
 
 #[cfg(test)]
@@ -35,7 +30,7 @@ mod tests {
             .file("broken.yaml", "image: x # {\"$imagepolicy\": \"apps:web\"}\n  y: [\n");
         insta::assert_snapshot!(broken.shown("T2P025"), @"
         broken.yaml:1:10 error: this is no valid YAML: comment intercepting the multiline text
-        help: correct it: until then its marked lines are edited, and the rest is left out
+        help: correct it: until then everything in it is left out
         ");
         assert_eq!(broken.found("T2P001").len(), 1);
     }

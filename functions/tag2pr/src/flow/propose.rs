@@ -149,8 +149,8 @@ impl Prepared {
         let passed_over = |line: &Line| Some(format!("{}: {}", line.policy, line.passed_over.as_ref()?));
         let platforms = self.plan.lines.iter().filter_map(passed_over);
         let messages = self.plan.proposals.iter().flat_map(|proposal| &proposal.problems);
-        let Manifests { problems, broken, links, .. } = &self.manifests;
-        let problems = problems.iter().chain(broken).chain(links).chain(&self.plan.problems).chain(messages);
+        let Manifests { problems, links, .. } = &self.manifests;
+        let problems = problems.iter().chain(links).chain(&self.plan.problems).chain(messages);
         let problems = problems.map(ToString::to_string);
         let passed_over =
             self.manifests.passed_over.iter().map(|(place, reason)| format!("{place}: passed over: {reason}"));

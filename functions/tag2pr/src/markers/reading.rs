@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use granit_parser::{Event, Span};
+use granit_parser::{Event, ScalarStyle, Span};
 
 use super::fields::FieldRule;
 use super::format::Format;
@@ -20,8 +20,8 @@ pub(super) struct Reading<'t> {
     pub(super) markers: Vec<Marker>,
     /// Comments with the token that mark nothing: their position in bytes, and why.
     pub(super) stray: Vec<(usize, &'static str)>,
-    /// Why the file is not read as what its name says, but line by line.
-    pub(super) broken: Option<Syntax>,
+    /// A template engine has to write the file before it is what its name says: it was read line by line.
+    pub(super) by_line: bool,
     body: Body<'t>,
 }
 
@@ -56,21 +56,15 @@ impl<'t> Reading<'t> {
     }
 
     fn read(text: &'t str, format: Format, rules: &[&FieldRule]) -> Result<Self, Syntax> {
-        let mut broken = None;
+        let mut by_line = false;
         let body = match format {
             Format::Yaml => match yaml::scan(text, rules) {
                 Ok(scan) => Body::Yaml(scan),
-                Err(error) => {
-                    let scan = values::scan(format, text);
-                    // A file without a single marked line is nothing but broken, unless it only becomes YAML.
-                    let by_line = |scan: &values::Scan| !scan.marked.is_empty() || is_template(text);
-                    match scan.ok().filter(|scan| by_line(scan) && is_by_hand(&error)) {
-                        Some(scan) => {
-                            broken = Some(error);
-                            Body::Values(format, scan)
-                        }
-                        None => return Err(error),
-                    }
+                // What is broken otherwise is left to a person: nothing could be compared after an edit.
+                Err(error) if !is_template(text) || is_hostile(&error) => return Err(error),
+                Err(_) => {
+                    by_line = true;
+                    Body::Values(format, values::scan(format, text)?)
                 }
             },
             Format::Json if !rules.is_empty() => Body::Values(format, with_rules(text, rules)?),
@@ -97,7 +91,7 @@ impl<'t> Reading<'t> {
                 (scan.marked.iter().map(marker).collect(), scan.stray.clone())
             }
         };
-        Ok(Self { text, markers, stray, broken, body })
+        Ok(Self { text, markers, stray, by_line, body })
     }
 
     /// What must change in the text for a marked value to read `new`.
@@ -126,7 +120,7 @@ impl<'t> Reading<'t> {
                 super::verify(&scan.events, new, &meant)
             }
             Body::Values(format, scan) => {
-                if self.broken.is_some() && events(new).is_ok() {
+                if self.by_line && events(new).is_ok() {
                     return Err("the result is valid YAML, which the file was not".to_owned());
                 }
                 let rules: Vec<&FieldRule> = rules.iter().filter(|rule| rule.covers(path)).collect();
@@ -142,13 +136,13 @@ impl<'t> Reading<'t> {
 }
 
 /// Whether a template engine has to write the file before it is what its name says.
-pub(super) fn is_template(text: &str) -> bool {
+fn is_template(text: &str) -> bool {
     ["{{", "{%", "<%"].iter().any(|open| text.contains(open))
 }
 
-/// Line by line goes what a parser cannot follow; what is nested without end is hostile.
-fn is_by_hand(error: &Syntax) -> bool {
-    !error.reason.contains("nested too deep")
+/// What is nested without end is no template.
+fn is_hostile(error: &Syntax) -> bool {
+    error.reason.contains("nested too deep")
 }
 
 /// The values of a JSON file that comments or rules mark.
@@ -204,7 +198,12 @@ pub(super) fn ruled(events: &[(Event<'_>, Span)], rules: &[&FieldRule]) -> HashM
     if rules.is_empty() {
         return HashMap::new();
     }
-    let of =
-        |(at, path): (usize, Vec<fields::Step>)| Some((at, rules.iter().find(|rule| rule.leads_to(&path))?.setter()));
+    let of = |(at, path): (usize, Vec<fields::Step>)| {
+        // What is null is not there.
+        let is_null = |value: &str| value == "~" || value == "null";
+        let there = !matches!(&events[at].0, Event::Scalar(value, ScalarStyle::Plain, ..) if is_null(value));
+        let rule = rules.iter().find(|rule| rule.leads_to(&path)).filter(|_| there)?;
+        Some((at, rule.setter()))
+    };
     fields::paths(events).into_iter().filter_map(of).collect()
 }

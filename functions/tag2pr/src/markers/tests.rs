@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::*;
 
 mod cases;
+mod documents;
 mod formats;
 
 const DIGEST: &str = "sha256:5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d";

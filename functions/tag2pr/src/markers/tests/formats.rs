@@ -207,14 +207,10 @@ fn a_file_that_its_parser_refuses_has_a_place_and_a_reason() {
 }
 
 #[test]
-fn a_file_that_is_broken_is_edited_where_that_is_safe_and_named_all_the_same() {
+fn a_file_that_is_broken_and_no_template_is_left_alone_and_named() {
     let text = with_markers("image: x:1 # %ref\ntorn: [\n");
-    let edited = edit("a.yaml", text.as_bytes(), &[], &selected).unwrap();
-    assert_eq!(String::from_utf8(edited.bytes).unwrap(), text.replace("x:1", "ghcr.io/acme/web:1.4.0"));
-    let broken = read("a.yaml", text.as_bytes(), &[]).unwrap().broken.unwrap();
-    insta::assert_snapshot!(broken, @"a.yaml:2:7: this is no valid YAML: unclosed bracket '['; its marked lines are edited one by one");
-    let template = with_markers("{{- if .on }}\nimage: x:1 # %ref\n{{- end }}\n");
-    assert_eq!(read("a.yaml", template.as_bytes(), &[]).unwrap().broken, None, "a template is no mistake");
+    let problem = edit("a.yaml", text.as_bytes(), &[], &selected).unwrap_err();
+    insta::assert_snapshot!(problem, @"a.yaml:2:7: this is no valid YAML: unclosed bracket '['");
 }
 
 #[test]
@@ -268,8 +264,8 @@ fn a_rule_updates_what_is_there_and_adds_nothing() {
         ),
         (
             "b/a.gen.yaml",
-            "services:\n- imageName:\n- imageName: |\n    x\n- ? [imageName]\n  : x\n",
-            "services:\n- imageName:\n- imageName: |-\n    ghcr.io/acme/web:1.4.0\n- ? [imageName]\n  : x\n",
+            "services:\n- imageName:\n- imageName: ~\n- imageName: |\n    x\n- ? [imageName]\n  : x\n",
+            "services:\n- imageName:\n- imageName: ~\n- imageName: |-\n    ghcr.io/acme/web:1.4.0\n- ? [imageName]\n  : x\n",
         ),
         (
             "values.json",

@@ -1,8 +1,10 @@
 //! What every [`GitRepository`] must do.
 
+use std::sync::Mutex;
+
 use jiff::Timestamp;
 
-use crate::seams::{Author, CommitId, File, GitError, GitRepository, NewCommit, Snapshot};
+use crate::seams::{Author, CommitId, File, GitError, GitRepository, LeftOut, NewCommit, Snapshot, Why};
 use crate::testing::repository::{Entry, Logged, Mode};
 
 /// A repository without branches, the client under test, and ways to look at it and to change it behind the client's
@@ -38,6 +40,7 @@ pub trait RepositoryWorld: Send + Sync {
 pub async fn repository(world: &dyn RepositoryWorld) {
     a_missing_branch_has_no_head_and_no_files(world).await;
     a_snapshot_holds_exactly_the_wanted_files(world).await;
+    what_is_too_large_is_told_and_what_says_more_is_read_first(world).await;
     the_same_change_makes_the_same_commit_and_nobody_sees_it(world).await;
     a_push_creates_a_branch_and_keeps_everything_else(world).await;
     a_push_that_expected_something_else_changes_nothing(world).await;
@@ -122,8 +125,36 @@ async fn a_snapshot_holds_exactly_the_wanted_files(world: &dyn RepositoryWorld) 
     assert_eq!(paths(&by_path), ["apps/web/deep/er/values.yaml", "apps/web/deploy.yaml"]);
     let by_bytes = git.snapshot("main", &|_, bytes| bytes.ends_with(b"\r\n")).await.expect("a snapshot");
     assert_eq!(paths(&by_bytes), ["apps/web/deploy.yaml"]);
+    let link = LeftOut { path: "apps/link.yaml".to_owned(), why: Why::Link("web/deploy.yaml".to_owned()) };
+    assert_eq!(all.left_out, [link], "what is no file is told");
     let none = git.snapshot("main", &|_, _| false).await.expect("a snapshot");
     assert_eq!((none.commit, none.files), (id, Vec::new()));
+}
+
+async fn what_is_too_large_is_told_and_what_says_more_is_read_first(world: &dyn RepositoryWorld) {
+    let large = format!("image: web:1 # wanted\n{}\n", "# x\n".repeat(300_000));
+    world.push_by_somebody_else(
+        "large",
+        &[
+            Entry::file("!first.yaml", "a: 1\n"),
+            Entry::file(".tag2pr.yaml", "takeOver: true\n"),
+            Entry::file("apps/large.yaml", &large),
+            Entry::file("apps/large.txt", large.replace("wanted", "unwanted")),
+        ],
+        "Large files",
+    );
+    let offered = Mutex::new(Vec::new());
+    let wanted = |path: &str, bytes: &[u8]| {
+        offered.lock().expect("no panic").push(path.to_owned());
+        bytes.starts_with(b"image: web:1 # wanted")
+    };
+    let snapshot = world.repository().snapshot("large", &wanted).await.expect("a snapshot");
+    assert_eq!(snapshot.files, []);
+    let left_out: Vec<_> = snapshot.left_out.iter().filter(|one| one.path.starts_with("apps/large")).collect();
+    assert_eq!(left_out, [&LeftOut { path: "apps/large.yaml".to_owned(), why: Why::LargerThan(1 << 20) }]);
+    let offered = offered.into_inner().expect("no panic");
+    assert_eq!(offered.first().map(String::as_str), Some(".tag2pr.yaml"));
+    assert_eq!(offered.iter().filter(|path| *path == ".tag2pr.yaml").count(), 1, "and not again");
 }
 
 async fn the_same_change_makes_the_same_commit_and_nobody_sees_it(world: &dyn RepositoryWorld) {
