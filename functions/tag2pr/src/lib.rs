@@ -20,6 +20,7 @@ pub mod endpoint;
 pub mod findings;
 pub mod flow;
 pub mod flux;
+pub mod host_event;
 pub mod image;
 pub mod jwt;
 pub mod keys;

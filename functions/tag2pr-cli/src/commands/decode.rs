@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use http::HeaderMap;
 use tag2pr::delivery::{self, Action, Decoded, Event, Request, Sender};
+use tag2pr::host_event::{self, Forge, HostEvent};
 
 use crate::output::{
     BOLD, CommandResult, DIM, During, Failure, Format, GOOD, PLAIN, TITLE, beside, count, json, line, note, styled,
@@ -34,6 +35,11 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
         Some(file) => read_headers(file)?,
         None => HeaderMap::new(),
     };
+    if args.source.is_none()
+        && let Some((forge, event)) = host_event::recognise(&headers, &body)
+    {
+        return heard(forge, &event, format);
+    }
     let sender = args
         .source
         .or_else(|| delivery::recognise(&headers, &body))
@@ -43,6 +49,20 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
     match format {
         Format::Json => json(&decoded),
         Format::Text => print(&decoded),
+    }
+    note(styled(DIM, "The signature was not checked: `decode` takes no secret."));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows the webhook of a Git host.
+fn heard(forge: Forge, event: &HostEvent, format: Format) -> CommandResult {
+    match format {
+        Format::Json => json(&serde_json::json!({ "sender": forge, "host": event })),
+        Format::Text => {
+            let repository = event.repository.as_deref().unwrap_or("a repository that it does not name");
+            line(format!("{} · the webhook of a Git host: it only makes tag2pr look", styled(TITLE, forge)));
+            line(format!("  {} in {}", visible(event.to_string()), styled(BOLD, visible(repository))));
+        }
     }
     note(styled(DIM, "The signature was not checked: `decode` takes no secret."));
     Ok(ExitCode::SUCCESS)
