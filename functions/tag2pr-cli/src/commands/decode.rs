@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use http::HeaderMap;
 use tag2pr::delivery::{self, Action, Decoded, Event, Request, Sender};
+use tag2pr::host_event::{self, Forge, HostEvent};
 use tag2pr::jwt::Keys;
 use tag2pr::secret::Secret;
 
@@ -48,6 +49,11 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
         None => String::new(),
     };
     let headers = delivery::read_headers(&text).during(args.headers.as_deref().unwrap_or(Path::new("")).display())?;
+    if args.source.is_none()
+        && let Some((forge, event)) = host_event::recognise(&headers, &body)
+    {
+        return heard(forge, &event, format);
+    }
     let sender = args
         .source
         .or_else(|| delivery::recognise(&headers, &body))
@@ -104,6 +110,20 @@ fn as_json(decoded: &Decoded, proof: &Proof) -> serde_json::Value {
     let mut json = serde_json::json!(decoded);
     json["signature"] = serde_json::json!({ "state": signature, "reason": reason });
     json
+}
+
+/// Shows the webhook of a Git host.
+fn heard(forge: Forge, event: &HostEvent, format: Format) -> CommandResult {
+    match format {
+        Format::Json => json(&serde_json::json!({ "sender": forge, "host": event })),
+        Format::Text => {
+            let repository = event.repository.as_deref().unwrap_or("a repository that it does not name");
+            line(format!("{} · the webhook of a Git host: it only makes tag2pr look", styled(TITLE, forge)));
+            line(format!("  {} in {}", visible(event.to_string()), styled(BOLD, visible(repository))));
+        }
+    }
+    note(styled(DIM, "The signature of a Git host's webhook is not checked here."));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Reads a file of headers.
