@@ -5,9 +5,11 @@
 
 mod journeys {
     mod bad_input;
+    mod cost;
     mod crashes;
     mod later;
     mod messages;
+    mod model;
     mod newest;
     mod people;
     mod platforms;

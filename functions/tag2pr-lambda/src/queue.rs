@@ -10,6 +10,9 @@ use tag2pr::seams::Poke;
 
 use crate::{Failed, log};
 
+/// After so many attempts the queue of `infra/` gives up: its `maxReceiveCount`.
+const ATTEMPTS: u32 = 5;
+
 /// Works through a batch of pokes, one after the other.
 ///
 /// A message that is no poke, or whose repository is not configured, fails as well: after the queue's limit it stands in
@@ -36,13 +39,30 @@ where
     let mut response = SqsBatchResponse::default();
     for message in event.records {
         let id = message.message_id.unwrap_or_default();
+        let attempt = message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
         if let Err(Failed { kind, message }) = serve(message.body.unwrap_or_default()).await {
-            let said = format!("{what} could not be served and goes back to the queue: {message}");
-            log::warn(&said, json!({ "id": id, "kind": kind }));
+            let fields = json!({ "id": id, "kind": kind, "attempt": attempt });
+            let say = if attempt.is_some_and(is_last) { log::error } else { log::warn };
+            say(&told(what, &message, attempt), fields);
             response.add_failure(id);
         }
     }
     response
+}
+
+fn is_last(attempt: u32) -> bool {
+    attempt >= ATTEMPTS
+}
+
+/// What failed, and what becomes of it.
+fn told(what: &str, message: &str, attempt: Option<u32>) -> String {
+    if attempt.is_some_and(is_last) {
+        return format!(
+            "{what} could not be served {ATTEMPTS} times and goes to the dead-letter queue: {message}; mend this, then \
+             redrive that queue"
+        );
+    }
+    format!("{what} could not be served and goes back to the queue: {message}")
 }
 
 #[cfg(test)]
@@ -85,6 +105,13 @@ mod tests {
         });
         assert_eq!(again, ["059f36b4-87a3-44ab-83d2-661975830a7d"]);
         assert_eq!(asked.len(), 2);
+    }
+
+    #[test]
+    fn the_last_attempt_says_what_to_do() {
+        insta::assert_snapshot!(told("A poke", "https://git.lan is not available", Some(4)), @"A poke could not be served and goes back to the queue: https://git.lan is not available");
+        insta::assert_snapshot!(told("A poke", "https://git.lan is not available", Some(5)), @"A poke could not be served 5 times and goes to the dead-letter queue: https://git.lan is not available; mend this, then redrive that queue");
+        assert_eq!(told("A poke", "no", None), told("A poke", "no", Some(1)));
     }
 
     #[test]

@@ -149,6 +149,15 @@ fn manifests(registry: &str) -> Vec<Entry> {
     vec![Entry::file("apps/web.yaml", deployment), Entry::file("flux/automation.yaml", flux)]
 }
 
+/// What CNCF Distribution reports of a push.
+pub(crate) fn push_event(registry: &str, tag: &str, digest: &str) -> String {
+    format!(
+        r#"{{"events":[{{"id":"{tag}","timestamp":"2026-02-06T16:42:01Z","action":"push","target":{{"mediaType":
+        "application/vnd.oci.image.manifest.v1+json","digest":"{digest}","repository":"team/web","tag":"{tag}"}},
+        "request":{{"host":"{registry}"}}}}]}}"#
+    )
+}
+
 /// A running `tag2pr serve`; killed when it is dropped.
 pub(crate) struct Listener {
     process: Child,
@@ -208,12 +217,7 @@ impl Listener {
 
     /// Reports a push to it as CNCF Distribution does.
     pub(crate) fn deliver(&self, lab: &Lab, tag: &str, digest: &str) {
-        let body = format!(
-            r#"{{"events":[{{"id":"{tag}","timestamp":"2026-02-06T16:42:01Z","action":"push","target":{{"mediaType":
-            "application/vnd.oci.image.manifest.v1+json","digest":"{digest}","repository":"team/web","tag":"{tag}"}},
-            "request":{{"host":"{}"}}}}]}}"#,
-            lab.registry
-        );
+        let body = push_event(&lab.registry, tag, digest);
         let head = format!(
             "POST /hooks/registry HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {HOOK}\r\n\
              Content-Type: application/vnd.docker.distribution.events.v1+json\r\nContent-Length: {}\r\n\r\n",

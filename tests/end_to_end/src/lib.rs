@@ -3,6 +3,7 @@
 
 pub mod aws;
 pub mod emulator;
+pub mod proxy;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -70,6 +70,11 @@ impl S3Server {
         self.state().objects.clone()
     }
 
+    /// Removes every object whose key begins so.
+    pub fn forget(&self, prefix: &str) {
+        self.state().objects.retain(|key, _| !key.starts_with(prefix));
+    }
+
     /// The requests since the last call: `PUT images/…/ledger.json`.
     pub fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.state().requests)
