@@ -8,10 +8,9 @@ use tag2pr_end_to_end::proxy::{Proxy, Strike};
 use tag2pr_standins::oci::Manifest;
 use tag2pr_standins::registry::{Access, Listing, Registry};
 use tag2pr_standins::s3::S3Server;
+use tag2pr_standins::signature::{ACCESS_KEY, SECRET_KEY};
 
 use super::world::{Lab, TOKEN};
-
-const SECRET_KEY: &str = "secret-key-of-the-store";
 
 struct Pipeline {
     lab: Lab,
@@ -43,7 +42,7 @@ impl Pipeline {
             .env("TAG2PR_CACHE", "cache")
             .env("TAG2PR_STORE", "s3://state/x")
             .env("AWS_ENDPOINT_URL_S3", self.store.url())
-            .env("AWS_ACCESS_KEY_ID", "AKIAKILLED")
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
             .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
             .stdout(std::fs::File::create(self.lab.folder().join("said")).unwrap())
             .stderr(std::fs::File::create(self.lab.folder().join("complained")).unwrap());
@@ -67,6 +66,7 @@ impl Pipeline {
 }
 
 #[test]
+#[ignore = "killed while it opens a pull request, a worker keeps others from opening it for two minutes of real time"]
 fn a_process_that_is_killed_at_any_write_leaves_nothing_that_the_next_does_not_mend() {
     let Some(whole) = Pipeline::set_up() else { return };
     let proxy = Proxy::start();
