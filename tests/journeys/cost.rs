@@ -1,7 +1,7 @@
 //! What one more push costs: counted in operations of the store, which do not depend on the machine.
 
 use pollster::block_on;
-use tag2pr::image::ImageName;
+use tag2pr::image::{ImageName, Tag};
 use tag2pr::keys::Key;
 use tag2pr::ledger::{Ledger, News};
 use tag2pr::store;
@@ -13,10 +13,10 @@ use super::world::World;
 fn with_tags(tags: usize) -> World {
     let world = home_lab();
     let image: ImageName = FRONTEND.parse().unwrap();
-    let tags = (0..tags).map(|number| format!("main-{number:07x}-1600000000").parse().unwrap()).collect();
+    let tags: Vec<Tag> = (0..tags).map(|number| format!("main-{number:07x}-1600000000").parse().unwrap()).collect();
     block_on(store::update::<Ledger>(&world.store, &Key::ledger(&image), "test", |ledger| {
         let mut ledger = ledger.unwrap_or_default();
-        ledger.merge(&News::Listed { tags, at: world.now });
+        ledger.merge(&News::Listed { tags: tags.clone(), at: world.now });
         Some(ledger)
     }))
     .unwrap();
