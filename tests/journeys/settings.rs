@@ -112,3 +112,22 @@ fn what_a_tag_points_at_must_be_old_enough_too() {
     world.propose();
     assert_eq!(world.open().title, "Update frontend to main-4444444-1707250000");
 }
+
+#[test]
+fn a_pull_request_is_as_the_settings_want_it_and_what_the_host_lacks_is_said_once() {
+    let mut world = home_lab();
+    let settings = "proposals:\n  - name: '*'\n    labels: [images]\n    draft: true\n  - name: flux-system/flux-system\n    \
+                    labels: [home-lab]\n    reviewers: [alice]\n    autoMerge: true\n    \
+                    title: 'lab: {{ .Title | lower }}'\n";
+    say(&world, settings);
+    world.deliver("stories/2-frontend");
+    let said = world.serve();
+    let pull = world.open();
+    assert_eq!(pull.title, "lab: update frontend to main-abc1234-1707300000");
+    assert_eq!(pull.asks.labels, ["images", "home-lab"]);
+    assert_eq!(pull.asks.reviewers, ["alice"]);
+    assert!(pull.is_draft);
+    let about = |said: &[String]| said.iter().filter(|line| line.contains("auto-merge")).count();
+    assert_eq!(about(&said), 1, "{said:#?}");
+    assert_eq!(about(&world.propose()), 0, "once is enough");
+}

@@ -10,8 +10,8 @@ use tag2pr::image::{Digest, ImageName, Tag};
 use tag2pr::keys::Key;
 use tag2pr::platform::Platforms;
 use tag2pr::seams::{
-    CommitId, Draft, Expected, GitError, GitHost, GitRepository, HostError, NewCommit, Object, Objects, Page, Poke,
-    Pokes, PullRequest, Registry, RegistryError, Snapshot, StoreError, Version, Wanted,
+    Asks, CommitId, Draft, Expected, GitError, GitHost, GitRepository, HostError, NewCommit, Object, Objects, Page,
+    Poke, Pokes, PullRequest, Registry, RegistryError, Snapshot, StoreError, Version, Wanted,
 };
 
 use super::world::World;
@@ -160,6 +160,10 @@ impl GitHost for Wire<'_> {
 
     async fn close(&self, number: u64, comment: &str) -> Result<(), HostError> {
         self.carry(self.world.forge.close(number, comment), host_error).await
+    }
+
+    async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError> {
+        self.carry(self.world.forge.ask(number, asks), host_error).await
     }
 }
 

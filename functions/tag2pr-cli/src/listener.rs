@@ -163,6 +163,8 @@ impl Door {
             let poked = delivery.reading.poked.iter().filter_map(|repository| self.pokers.get(repository));
             poked.for_each(|worker| worker.notify_one());
         }
+        let heard = answer.heard.iter().flat_map(|heard| &heard.poked);
+        heard.filter_map(|repository| self.pokers.get(repository)).for_each(|worker| worker.notify_one());
         let response = answer.response.clone().map(|body| Full::new(Bytes::from(body)));
         // A terminal that stands still must not keep senders waiting.
         let _ = self.tell.try_send(Happened::Answered(answer));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Request;
 use jiff::Timestamp;
 use tag2pr::config::Config;
+use tag2pr::endpoint::hosts::Hook;
 use tag2pr::endpoint::{self, Answer};
 use tag2pr::flow::issuers::Issuers;
 use tag2pr::flow::receive::{Delivery, Outside};
@@ -29,6 +30,8 @@ pub struct Receiver {
     pub pokes: Arc<dyn Pokes>,
     /// The secrets of the sources, by name.
     pub secrets: BTreeMap<String, Vec<Secret>>,
+    /// The repositories whose hosts send webhooks.
+    pub hooks: Vec<Hook>,
 }
 
 impl Receiver {
@@ -50,6 +53,7 @@ impl Receiver {
         Ok(Self {
             pokes: pokes(settings)?,
             secrets: settings.source_secrets()?,
+            hooks: settings.host_hooks()?,
             issuers: Issuers::new(Arc::new(Published { base: settings.base.clone() })),
             objects: Arc::clone(&settings.objects),
             config: settings.config.clone(),
@@ -58,6 +62,10 @@ impl Receiver {
 
     /// Answers one request; `writer` names the call in what it writes.
     pub async fn answer(&self, request: &Request<Vec<u8>>, writer: &str, now: Timestamp) -> Answer {
+        let limit = self.config.limits.body.0;
+        if let Some(answer) = endpoint::hosts::answer(&self.hooks, &*self.pokes, limit, request, now).await {
+            return answer;
+        }
         endpoint::answer(self.outside(writer), &self.secrets, request, now).await
     }
 

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tag2pr::config::{Config, Repository, SecretRef};
+use tag2pr::endpoint::hosts::Hook;
 use tag2pr::keys::Key;
-use tag2pr::repository_url::{RepositoryUrl, Scheme};
+use tag2pr::repository_url::{self, RepositoryUrl, Scheme};
 use tag2pr::seams::{Objects, RepositoryId};
 use tag2pr::secret::Secret;
+use tag2pr_hosts::Kind;
 
 use crate::ConnectError;
 
@@ -88,6 +90,32 @@ impl Settings {
             .map(|(name, source)| {
                 let secrets = source.secret.iter().map(|secret| read_secret(secret, &self.base));
                 Ok((name.clone(), secrets.collect::<Result<_, _>>()?))
+            })
+            .collect()
+    }
+
+    /// The repositories whose hosts send webhooks, with their secrets.
+    ///
+    /// # Errors
+    ///
+    /// When a secret is not where the configuration says, or it cannot be told what kind of host it is.
+    pub fn host_hooks(&self) -> Result<Vec<Hook>, ConnectError> {
+        let with_hooks = self.config.repositories.iter().filter(|one| !one.webhook.is_empty());
+        with_hooks
+            .map(|one| {
+                let unusable = |reason: String| ConnectError::Unusable { file: self.file.clone(), reason };
+                let repository =
+                    repository_url::identify(&one.url, &one.branch).map_err(|e| unusable(e.to_string()))?;
+                let kind = match &one.host {
+                    Some(kind) => kind.parse::<Kind>(),
+                    None => Kind::of(&repository),
+                };
+                let kind = kind.map_err(|error| unusable(format!("{repository}: {error}")))?;
+                let forge = kind
+                    .forge()
+                    .ok_or_else(|| unusable(format!("{repository}: there is no host that could send a `webhook`")))?;
+                let secrets = one.webhook.iter().map(|secret| read_secret(secret, &self.base));
+                Ok(Hook { repository, forge, secrets: secrets.collect::<Result<_, _>>()? })
             })
             .collect()
     }

@@ -22,6 +22,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use reqwest::header::HeaderValue;
+use tag2pr::host_event::Forge;
 use tag2pr::seams::{GitHost, GitRepository, Objects, PullRequest, RepositoryId, Tokens};
 use tag2pr::secret::Secret;
 use url::Url;
@@ -133,6 +134,19 @@ impl Kind {
             Self::Gitlab | Self::Gitea => "oauth2",
             Self::Bitbucket | Self::BitbucketDataCenter => "x-token-auth",
             Self::AzureDevops | Self::Local => "git",
+        }
+    }
+
+    /// What its webhooks speak; nothing where nobody sends any.
+    pub fn forge(self) -> Option<Forge> {
+        match self {
+            Self::AzureDevops => Some(Forge::AzureDevops),
+            Self::Bitbucket => Some(Forge::Bitbucket),
+            Self::BitbucketDataCenter => Some(Forge::BitbucketDataCenter),
+            Self::Gitea => Some(Forge::Gitea),
+            Self::Github => Some(Forge::Github),
+            Self::Gitlab => Some(Forge::Gitlab),
+            Self::Local => None,
         }
     }
 

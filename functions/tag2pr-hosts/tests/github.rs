@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use insta::assert_snapshot;
 use reqwest::redirect::Policy;
-use ring::signature::{KeyPair as _, RsaKeyPair};
+use ring::signature::RsaKeyPair;
 use tag2pr::seams::{Asks, CommitId, Draft, GitHost, HostError, PullRequest, RepositoryId, Tokens as _};
 use tag2pr::secret::Secret;
 use tag2pr::testing::conformance::host::{World, host};

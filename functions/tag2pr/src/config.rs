@@ -96,6 +96,9 @@ pub struct Repository {
     /// How to get in.
     #[serde(default)]
     pub credentials: Option<Credentials>,
+    /// What the host's own webhook proves itself with, at `/hosts/<name>`: one secret, or several.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub webhook: Vec<SecretRef>,
     /// A file with the certificate authority that signed its certificate, PEM.
     #[serde(default)]
     pub ca: Option<String>,

@@ -5,10 +5,13 @@
 //! | `POST /hooks/<source>` | a delivery from a sender that signs or authenticates |
 //! | `POST /hooks/<source>/<secret>` | a delivery from a sender that does neither |
 //! | the same with `OPTIONS` | a sender that asks first whether its deliveries are welcome |
+//! | `POST /hosts/<repository>` | the webhook of a repository's own host: see [`hosts`] |
 //! | `GET /healthz` | 200 while the process runs |
 //!
 //! Whoever is not believed is told so and no more; the log says why, under the id that the answer names. Statuses are chosen for what senders do with them: what is authentic gets 2xx even if it is of no interest (a 4xx
 //! disables hooks or blocks queues), what could not be made durable gets 503 so that it comes again.
+
+pub mod hosts;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,12 +37,18 @@ pub struct Answer {
     pub refused: Option<String>,
     /// What was made of the delivery.
     pub outcome: Result<Option<Delivery>, Error>,
+    /// What a Git host said.
+    pub heard: Option<hosts::Heard>,
 }
 
 impl Answer {
     /// For what is no HTTP request at all.
     pub fn bad_request(reason: &str) -> Self {
         plain(StatusCode::BAD_REQUEST, &error(reason))
+    }
+
+    fn nothing() -> Self {
+        Self { response: Response::default(), source: None, refused: None, outcome: Ok(None), heard: None }
     }
 
     /// For a body that was not even read to its end.
@@ -55,7 +64,10 @@ impl fmt::Display for Answer {
         let source = self.source.as_deref().unwrap_or("nobody");
         match &self.outcome {
             Ok(Some(delivery)) => write!(f, "{status} {source}: {}", delivery.reading),
-            Ok(None) => write!(f, "{status} {source}"),
+            Ok(None) => match &self.heard {
+                Some(heard) => write!(f, "{status} {source}: {}", heard.event),
+                None => write!(f, "{status} {source}"),
+            },
             Err(error) => write!(f, "{status} {source}: {error}"),
         }?;
         self.refused.iter().try_for_each(|id| write!(f, " ({id})"))
@@ -112,7 +124,7 @@ pub async fn answer(
                     }
                 },
             };
-            Answer { response, source: Some(source.to_owned()), refused, outcome }
+            Answer { response, source: Some(source.to_owned()), refused, outcome, heard: None }
         }
         _ => plain(StatusCode::NOT_FOUND, &error("there is nothing here: deliveries go to /hooks/<source>")),
     }
@@ -169,7 +181,7 @@ fn error(message: &str) -> Value {
 }
 
 fn plain(status: StatusCode, body: &Value) -> Answer {
-    Answer { response: json(status, body), source: None, refused: None, outcome: Ok(None) }
+    Answer { response: json(status, body), ..Answer::nothing() }
 }
 
 fn json(status: StatusCode, body: &Value) -> Response<String> {

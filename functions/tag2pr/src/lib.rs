@@ -21,6 +21,7 @@ pub mod findings;
 pub mod flow;
 pub mod flux;
 pub mod hindsight;
+pub mod host_event;
 pub mod image;
 pub mod jwt;
 pub mod keys;

@@ -14,6 +14,7 @@ use crate::markers::{self, FieldRule, Marker};
 use crate::platform::Platforms;
 use crate::policy::{Policy, PolicyName};
 use crate::problem::{Place, Problem};
+use crate::proposal::Wishes;
 use crate::proposal::message::MessageTemplate;
 use crate::repository_settings::{self, RepositorySettings};
 use crate::seams::{Author, CommitId, File, LeftOut, RepositoryId, Snapshot, Why};
@@ -96,6 +97,8 @@ pub struct Automation {
     pub author: Author,
     /// How the commit's message shall be.
     pub message: Option<MessageTemplate>,
+    /// How its pull request shall be.
+    pub wishes: Wishes,
 }
 
 impl Automation {

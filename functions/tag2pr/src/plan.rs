@@ -235,6 +235,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Plan {
             branch: branch.to_owned(),
             author: automations[0].author.clone(),
             message: automations.iter().find_map(|automation| automation.message.clone()),
+            wishes: automations[0].wishes.clone(),
             bumps: draft.bumps,
             changes: draft.changes,
             files: draft.files.into_iter().map(|(path, bytes)| File { path: path.to_owned(), bytes }).collect(),

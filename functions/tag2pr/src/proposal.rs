@@ -16,7 +16,7 @@ use crate::image::{Digest, Tag};
 use crate::markers::{Change, Part};
 use crate::policy::PolicyName;
 use crate::problem::Problem;
-use crate::seams::{Author, File};
+use crate::seams::{Asks, Author, File};
 use markdown::{cell, code, plain};
 use message::MessageTemplate;
 
@@ -81,6 +81,10 @@ pub struct Proposal {
     pub changes: Vec<Change>,
     /// Why.
     pub bumps: Vec<Bump>,
+    /// Whether the pull request is opened as one that is not ready yet.
+    pub is_draft: bool,
+    /// What the host is asked for when it is opened.
+    pub asks: Asks,
     /// What could not be done as the automation says.
     pub problems: Vec<Problem>,
 }
@@ -126,6 +130,17 @@ pub struct Value {
     pub places: usize,
 }
 
+/// How a pull request shall be, beside what is in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Its title, if it is not our own.
+    pub title: Option<MessageTemplate>,
+    /// Whether it is opened as one that is not ready yet.
+    pub is_draft: bool,
+    /// What the host is asked for.
+    pub asks: Asks,
+}
+
 /// What a proposal is composed of.
 #[derive(Debug)]
 pub struct Parts {
@@ -137,6 +152,8 @@ pub struct Parts {
     pub author: Author,
     /// The commit's message, if the automation says how it shall be.
     pub message: Option<MessageTemplate>,
+    /// How the pull request shall be.
+    pub wishes: Wishes,
     /// One for each policy whose value changes.
     pub bumps: Vec<Bump>,
     /// What changes.
@@ -157,8 +174,9 @@ pub fn compose(mut parts: Parts) -> Option<Proposal> {
     }
     parts.bumps.sort_by(|a, b| a.policy.cmp(&b.policy));
     parts.changes.sort();
-    let title = title(&parts);
-    let (message, problem) = message::message(&title, &parts);
+    let own = title(&parts);
+    let (title, wrong) = message::title(&own, &parts);
+    let (message, problem) = message::message(&own, &parts);
     Some(Proposal {
         body: body(&parts),
         message,
@@ -170,7 +188,9 @@ pub fn compose(mut parts: Parts) -> Option<Proposal> {
         files: parts.files,
         changes: parts.changes,
         bumps: parts.bumps,
-        problems: problem.into_iter().collect(),
+        is_draft: parts.wishes.is_draft,
+        asks: parts.wishes.asks,
+        problems: problem.into_iter().chain(wrong).collect(),
     })
 }
 
@@ -298,6 +318,7 @@ mod tests {
             branch: "tag2pr/apps.apps".into(),
             author: Author { name: "tag2pr".into(), email: "tag2pr@example.org".into() },
             message: None,
+            wishes: Wishes::default(),
             changes: bumps.iter().map(change).collect(),
             bumps,
             files: Vec::new(),

@@ -57,25 +57,57 @@ pub struct PolicySettings {
     pub platforms: Platforms,
 }
 
-/// An automation for people without Flux: which folder, under which name.
+/// How the pull requests of an automation shall be; without an ImageUpdateAutomation of its name this is one, for people
+/// without Flux: which folder, under which name. `*` stands for all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ProposalSettings {
     /// `namespace/name`: its policies are those of the namespace.
     pub name: Name,
-    /// The folder or file whose markers it updates; the whole repository by default.
+    /// The folder or file whose markers it updates: in place of the automation's own, or the whole repository.
     #[serde(default)]
-    pub path: String,
+    pub path: Option<String>,
+    /// The pull request's title, as a template like that of the commit's message; `.Title` is what it would be without.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// Whether pull requests are opened as drafts.
+    #[serde(default)]
+    pub draft: Option<bool>,
+    /// Labels, by name.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// Who shall review, as the host names people; on GitHub also teams, as `org/team`.
+    #[serde(default)]
+    pub reviewers: Vec<String>,
+    /// Who shall look after it.
+    #[serde(default)]
+    pub assignees: Vec<String>,
+    /// Whether the host shall merge as soon as its own rules allow.
+    #[serde(default)]
+    pub auto_merge: Option<bool>,
 }
 
-/// `namespace/name`
+impl ProposalSettings {
+    /// Whether this is said of an automation.
+    pub fn is_about(&self, namespace: &str, name: &str) -> bool {
+        self.is_about_all() || (self.name.0.namespace == namespace && self.name.0.name == name)
+    }
+
+    /// Whether it is said of all of them.
+    pub fn is_about_all(&self) -> bool {
+        self.name.0.namespace == "*"
+    }
+}
+
+/// `namespace/name`; for proposals also `*`, which is `*/*` here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name(pub PolicyName);
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        match text.split_once('/') {
+        let all = if text == "*" { "*/*" } else { &text };
+        match all.split_once('/') {
             Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
                 Ok(Self(PolicyName { namespace: namespace.to_owned(), name: name.to_owned() }))
             }
@@ -155,7 +187,7 @@ mod tests {
         assert!(settings.take_over);
         assert_eq!(settings.policies[0].name.0.to_string(), "flux-system/frontend");
         assert_eq!(settings.policies[0].minimum_age, Some(Age(SignedDuration::from_hours(72))));
-        assert_eq!(settings.proposals[0].path, "clusters/production");
+        assert_eq!(settings.proposals[0].path.as_deref(), Some("clusters/production"));
     }
 
     #[test]

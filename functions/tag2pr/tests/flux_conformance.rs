@@ -404,6 +404,7 @@ fn commit_message(row: &MessageRow) -> Result<String, String> {
         branch: automation.branch.clone(),
         author: automation.author.clone(),
         message: automation.message.clone(),
+        wishes: automation.wishes.clone(),
         bumps: bumps.collect(),
         changes,
         files: Vec::new(),

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use tag2pr::delivery::{self, Action, Decoded, Event, Request, Sender};
 use tag2pr::jwt::Keys;
 use tag2pr::secret::Secret;
+use tag2pr::host_event::{self, Forge, HostEvent};
 
 use crate::output::{
     BAD, BOLD, CommandResult, DIM, During, Failure, Format, GOOD, PLAIN, TITLE, beside, count, json, line, note,
@@ -48,6 +49,13 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
         None => String::new(),
     };
     let headers = delivery::read_headers(&text).during(args.headers.as_deref().unwrap_or(Path::new("")).display())?;
+    if args.source.is_none()
+        && let Some((forge, event)) = host_event::recognise(&headers, &body)
+    {
+        let secret = args.secret_file.as_ref().map(|file| fs::read_to_string(file).during(file.display())).transpose()?;
+        let proven = secret.map(|secret| forge.authenticates(&headers, &body, &[Secret::new(&secret)]));
+        return Ok(heard(forge, &event, proven, format));
+    }
     let sender = args
         .source
         .or_else(|| delivery::recognise(&headers, &body))
@@ -104,6 +112,22 @@ fn as_json(decoded: &Decoded, proof: &Proof) -> serde_json::Value {
     let mut json = serde_json::json!(decoded);
     json["signature"] = serde_json::json!({ "state": signature, "reason": reason });
     json
+/// Shows the webhook of a Git host.
+fn heard(forge: Forge, event: &HostEvent, proven: Option<bool>, format: Format) -> ExitCode {
+    match format {
+        Format::Json => json(&serde_json::json!({ "sender": forge, "host": event, "proven": proven })),
+        Format::Text => {
+            let repository = event.repository.as_deref().unwrap_or("a repository that it does not name");
+            line(format!("{} · the webhook of a Git host: it only makes tag2pr look", styled(TITLE, forge)));
+            line(format!("  {} in {}", visible(event.to_string()), styled(BOLD, visible(repository))));
+        }
+    }
+    note(match proven {
+        None => styled(DIM, "What proves it was not checked: give the secret with --secret-file."),
+        Some(true) => styled(GOOD, "It is from the host: it proves that it knows the secret."),
+        Some(false) => styled(BAD, "It is not believed: it does not prove that it knows the secret."),
+    });
+    if proven == Some(false) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// Reads a file of headers.

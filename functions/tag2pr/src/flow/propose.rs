@@ -105,6 +105,8 @@ pub enum Did {
     Settled(PullRequest),
     /// Nothing, for this reason.
     LeftAlone(String),
+    /// It was opened, and something that was asked for beside it was not done.
+    Remarked(String),
 }
 
 impl fmt::Display for Did {
@@ -115,6 +117,7 @@ impl fmt::Display for Did {
             Self::Unchanged(pull) => write!(f, "{} is up to date", pull.url),
             Self::Settled(pull) => write!(f, "closed {}: {SETTLED}", pull.url),
             Self::LeftAlone(reason) => write!(f, "left alone: {reason}"),
+            Self::Remarked(remark) => write!(f, "not done: {remark}"),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Automation;
 use crate::flux::{Found, ImageUpdateAutomation};
 use crate::problem::Place;
+use crate::proposal::Wishes;
 use crate::proposal::message::MessageTemplate;
 use crate::repository_settings::{FILE, ProposalSettings, RepositorySettings};
 use crate::repository_url::RepositoryUrl;
@@ -26,14 +27,48 @@ pub(super) fn follow(
             Err(reason) => passed_over.push((declared.object.place.clone(), reason)),
         }
     }
-    for own in settings.into_iter().flat_map(|settings| &settings.proposals) {
+    let own = || settings.into_iter().flat_map(|settings| &settings.proposals);
+    for own in own().filter(|own| !own.is_about_all()) {
+        let path = own.path.as_deref().map(plain_path);
         let own = of_settings(own);
         match followed.iter_mut().find(|automation| automation.name == own.name) {
-            Some(automation) => automation.path = own.path,
+            Some(automation) => automation.path = path.unwrap_or_else(|| std::mem::take(&mut automation.path)),
             None => followed.push(own),
         }
     }
+    for automation in &mut followed {
+        let name = automation.name.strip_prefix(&format!("{}.", automation.namespace)).unwrap_or_default().to_owned();
+        let about = own().filter(|own| own.is_about(&automation.namespace, &name));
+        automation.wishes = wishes(automation, &name, about);
+    }
     (followed, passed_over)
+}
+
+/// What `.tag2pr.yaml` says of pull requests; what is said later counts more, lists add up.
+fn wishes<'a>(automation: &Automation, name: &str, about: impl Iterator<Item = &'a ProposalSettings>) -> Wishes {
+    let mut wishes = Wishes::default();
+    for own in about {
+        if let Some(title) = &own.title {
+            wishes.title = Some(MessageTemplate {
+                text: title.clone(),
+                place: Place { file: FILE.to_owned(), line: 1, column: 1 },
+                values: automation.message.as_ref().map(|message| message.values.clone()).unwrap_or_default(),
+                automation: (automation.namespace.clone(), name.to_owned()),
+                path: automation.path.clone(),
+            });
+        }
+        wishes.is_draft = own.draft.unwrap_or(wishes.is_draft);
+        wishes.asks.auto_merge = own.auto_merge.unwrap_or(wishes.asks.auto_merge);
+        for (all, more) in [
+            (&mut wishes.asks.labels, &own.labels),
+            (&mut wishes.asks.reviewers, &own.reviewers),
+            (&mut wishes.asks.assignees, &own.assignees),
+        ] {
+            let new: Vec<String> = more.iter().filter(|name| !all.contains(name)).cloned().collect();
+            all.extend(new);
+        }
+    }
+    wishes
 }
 
 fn of_settings(own: &ProposalSettings) -> Automation {
@@ -42,7 +77,8 @@ fn of_settings(own: &ProposalSettings) -> Automation {
         branch: format!("tag2pr/{name}"),
         namespace: own.name.0.namespace.clone(),
         selector: None,
-        path: plain_path(&own.path),
+        path: plain_path(own.path.as_deref().unwrap_or_default()),
+        wishes: Wishes::default(),
         author: author(None, None),
         message: None,
         name,
@@ -103,6 +139,7 @@ fn automation(
     let path = plain_path(declared.path.as_ref().map_or("", |at| &at.value));
     let message = declared.message_template.as_ref().filter(|template| !template.value.is_empty());
     Ok(Automation {
+        wishes: Wishes::default(),
         message: message.map(|template| MessageTemplate {
             text: template.value.clone(),
             place: template.place.clone(),

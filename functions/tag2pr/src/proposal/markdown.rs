@@ -50,6 +50,22 @@ pub fn prose(text: &str) -> String {
     escaped
 }
 
+/// The text if it fits, else as many whole lines of it as do; so many characters are allowed.
+pub fn fitting(text: &str, longest: usize) -> String {
+    const CUT: &str = "\n\n*This forge takes no longer text: the rest is in the commit.*\n";
+    if text.chars().count() <= longest {
+        return text.to_owned();
+    }
+    let mut left = longest.saturating_sub(CUT.len());
+    let whole = text.split_inclusive('\n').take_while(|line| {
+        let length = line.chars().count();
+        let fits = length <= left;
+        left = left.saturating_sub(length);
+        fits
+    });
+    whole.collect::<String>().trim_end().to_owned() + CUT
+}
+
 /// The same text for a place that is not Markdown: a title, a commit's subject. A mention or a reference to an issue
 /// is broken by a word joiner that nobody sees.
 pub fn plain(text: &str) -> String {
@@ -89,6 +105,16 @@ mod tests {
         assert_eq!(plain("@alice -@bob"), "@\u{2060}alice -@\u{2060}bob");
         assert_eq!(plain("main@sha256:6cb720309d12"), "main@sha256:6cb720309d12", "nobody is meant");
         assert_eq!(plain("acme/web#1, GH-1, ugh-1"), "acme/web#\u{2060}1, GH-\u{2060}1, ugh-1");
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_loses_whole_lines_and_says_so() {
+        assert_eq!(fitting("short\n", 6), "short\n");
+        let long = "- `a`: 1 → 2\n".repeat(400);
+        let cut = fitting(&long, 4_000);
+        assert!(cut.chars().count() <= 4_000);
+        assert!(cut.starts_with("- `a`: 1 → 2\n") && cut.contains("→ 2\n\n*This forge takes no longer text"), "{cut}");
+        assert_eq!(fitting(&cut, 4_000), cut, "the same again");
     }
 
     proptest! {

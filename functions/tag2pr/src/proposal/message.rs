@@ -32,7 +32,13 @@ impl MessageTemplate {
     ///
     /// What is wrong with the template, where it stands, and what to do.
     pub fn render(&self, changes: &[Change], bumps: &[Bump]) -> Result<String, Problem> {
-        let rendered = Template::parse(&self.text).and_then(|template| template.render(&self.data(changes, bumps)));
+        self.render_beside(changes, bumps, "")
+    }
+
+    /// The same, with the title that the pull request would have by itself.
+    fn render_beside(&self, changes: &[Change], bumps: &[Bump], title: &str) -> Result<String, Problem> {
+        let data = self.data(changes, bumps, title);
+        let rendered = Template::parse(&self.text).and_then(|template| template.render(&data));
         rendered.map(|text| cleaned(&text)).map_err(|error| {
             Problem::at(
                 self.place.clone(),
@@ -44,7 +50,7 @@ impl MessageTemplate {
         })
     }
 
-    fn data(&self, changes: &[Change], bumps: &[Bump]) -> Value {
+    fn data(&self, changes: &[Change], bumps: &[Bump], title: &str) -> Value {
         let result = image_result(&self.path, changes, bumps);
         let (namespace, name) = &self.automation;
         let changed = Value::object(
@@ -72,8 +78,25 @@ impl MessageTemplate {
                 // Flux removed it; the templates that use it are still everywhere.
                 ("Updated", result),
                 ("Values", Value::map(values)),
+                ("Title", Value::text(title)),
             ],
         )
+    }
+}
+
+/// The title, and what is wrong with the template for it if it could not be used. One line, and nothing in it is a
+/// mention or a reference.
+pub(super) fn title(own: &str, parts: &Parts) -> (String, Option<Problem>) {
+    let rendered =
+        parts.wishes.title.as_ref().map(|template| template.render_beside(&parts.changes, &parts.bumps, own));
+    match rendered {
+        Some(Ok(text)) if !text.is_empty() => (plain(text.lines().next().unwrap_or(own)), None),
+        Some(Err(problem)) => {
+            let reason =
+                problem.reason.replace("the commit message template", "`title`").replace("commit", "pull request");
+            (own.to_owned(), Some(Problem { reason: reason.replace("message that", "title that"), ..problem }))
+        }
+        Some(Ok(_)) | None => (own.to_owned(), None),
     }
 }
 

@@ -41,7 +41,17 @@ pub async fn apply(outside: Outside<'_>, prepared: &Prepared, now: Timestamp) ->
             Some(reason) => Ok(Did::LeftAlone(reason)),
             None => propose_one(outside, prepared, proposal, now).await,
         };
+        let opened = match &did {
+            Ok(Did::Opened(pull)) => Some(pull.number),
+            _ => None,
+        };
         keep(&proposal.name, did)?;
+        if let Some(number) = opened.filter(|_| !proposal.asks.is_empty()) {
+            let remarks = outside.host.ask(number, &proposal.asks).await;
+            for remark in remarks.unwrap_or_else(|error| vec![error.to_string()]) {
+                keep(&proposal.name, Ok(Did::Remarked(remark)))?;
+            }
+        }
     }
     for name in &prepared.plan.settled {
         let known = prepared.proposed.get(name);
@@ -223,8 +233,8 @@ async fn propose_one(
         branch: proposal.branch.clone(),
         base: outside.repository.base.clone(),
         title: proposal.title.clone(),
-        body: proposal.body.clone(),
-        is_draft: false,
+        body: markdown::fitting(&proposal.body, outside.host.longest_body()),
+        is_draft: proposal.is_draft,
     };
     let did = match open {
         Some(pull) => bring_up_to_date(outside, pull, &draft).await?,
@@ -237,7 +247,7 @@ async fn propose_one(
             conclude(outside, proposal, &commit, pull).await?;
             Ok(did)
         }
-        Did::Settled(_) | Did::LeftAlone(_) => Ok(did),
+        Did::Settled(_) | Did::LeftAlone(_) | Did::Remarked(_) => Ok(did),
     }
 }
 
