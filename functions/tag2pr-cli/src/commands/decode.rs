@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use http::HeaderMap;
 use tag2pr::delivery::{self, Action, Decoded, Event, Request, Sender};
+use tag2pr::host_event::{self, Forge, HostEvent};
 use tag2pr::jwt::Keys;
 use tag2pr::secret::Secret;
-use tag2pr::host_event::{self, Forge, HostEvent};
 
 use crate::output::{
     BAD, BOLD, CommandResult, DIM, During, Failure, Format, GOOD, PLAIN, TITLE, beside, count, json, line, note,
@@ -52,7 +52,8 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
     if args.source.is_none()
         && let Some((forge, event)) = host_event::recognise(&headers, &body)
     {
-        let secret = args.secret_file.as_ref().map(|file| fs::read_to_string(file).during(file.display())).transpose()?;
+        let secret =
+            args.secret_file.as_ref().map(|file| fs::read_to_string(file).during(file.display())).transpose()?;
         let proven = secret.map(|secret| forge.authenticates(&headers, &body, &[Secret::new(&secret)]));
         return Ok(heard(forge, &event, proven, format));
     }
@@ -112,6 +113,8 @@ fn as_json(decoded: &Decoded, proof: &Proof) -> serde_json::Value {
     let mut json = serde_json::json!(decoded);
     json["signature"] = serde_json::json!({ "state": signature, "reason": reason });
     json
+}
+
 /// Shows the webhook of a Git host.
 fn heard(forge: Forge, event: &HostEvent, proven: Option<bool>, format: Format) -> ExitCode {
     match format {
