@@ -52,7 +52,10 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
     if args.source.is_none()
         && let Some((forge, event)) = host_event::recognise(&headers, &body)
     {
-        return heard(forge, &event, format);
+        let secret =
+            args.secret_file.as_ref().map(|file| fs::read_to_string(file).during(file.display())).transpose()?;
+        let proven = secret.map(|secret| forge.authenticates(&headers, &body, &[Secret::new(&secret)]));
+        return Ok(heard(forge, &event, proven, format));
     }
     let sender = args
         .source
@@ -113,17 +116,21 @@ fn as_json(decoded: &Decoded, proof: &Proof) -> serde_json::Value {
 }
 
 /// Shows the webhook of a Git host.
-fn heard(forge: Forge, event: &HostEvent, format: Format) -> CommandResult {
+fn heard(forge: Forge, event: &HostEvent, proven: Option<bool>, format: Format) -> ExitCode {
     match format {
-        Format::Json => json(&serde_json::json!({ "sender": forge, "host": event })),
+        Format::Json => json(&serde_json::json!({ "sender": forge, "host": event, "proven": proven })),
         Format::Text => {
             let repository = event.repository.as_deref().unwrap_or("a repository that it does not name");
             line(format!("{} · the webhook of a Git host: it only makes tag2pr look", styled(TITLE, forge)));
             line(format!("  {} in {}", visible(event.to_string()), styled(BOLD, visible(repository))));
         }
     }
-    note(styled(DIM, "The signature of a Git host's webhook is not checked here."));
-    Ok(ExitCode::SUCCESS)
+    note(match proven {
+        None => styled(DIM, "What proves it was not checked: give the secret with --secret-file."),
+        Some(true) => styled(GOOD, "It is from the host: it proves that it knows the secret."),
+        Some(false) => styled(BAD, "It is not believed: it does not prove that it knows the secret."),
+    });
+    if proven == Some(false) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// Reads a file of headers.
