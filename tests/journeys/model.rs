@@ -369,7 +369,10 @@ fn whatever_happens_it_ends_where_the_model_says() {
     let variable = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seed = variable("TAG2PR_MODEL_SEED").unwrap_or_else(|| Timestamp::now().as_nanosecond() as u64);
     let runs = variable("TAG2PR_MODEL_RUNS").map_or(RUNS, |runs| runs as u32);
-    println!("{runs} lives from seed {seed}; TAG2PR_MODEL_SEED={seed} lives them again");
+    #[expect(clippy::print_stdout, reason = "whoever runs it wants to know")]
+    {
+        println!("{runs} lives from seed {seed}; TAG2PR_MODEL_SEED={seed} lives them again");
+    }
     let config = ProptestConfig {
         cases: runs,
         rng_seed: RngSeed::Fixed(seed),

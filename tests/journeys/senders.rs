@@ -30,6 +30,17 @@ sources:
     oidc: { issuer: 'https://token.actions.githubusercontent.com', audience: tag2pr, claims: { repository: acme/web } }
   ghcr: { type: ghcr, secret: env:GHCR }
   harbor: { type: harbor, secret: env:HARBOR }
+  aliyun-acr: { type: aliyun-acr, secret: env:OTHERS }
+  cdevents: { type: cdevents, secret: env:OTHERS }
+  forgejo: { type: forgejo, secret: env:OTHERS }
+  gitea: { type: gitea, secret: env:OTHERS }
+  gitlab: { type: gitlab, secret: env:OTHERS }
+  jfrog: { type: jfrog, secret: env:OTHERS }
+  jfrog-token: { type: jfrog-token, secret: env:OTHERS }
+  msr: { type: msr, secret: env:OTHERS }
+  nexus: { type: nexus, secret: env:OTHERS }
+  quay: { type: quay, secret: env:OTHERS }
+  zot: { type: zot, secret: env:OTHERS }
 limits: { body: 64KiB }
 ";
 

@@ -6,9 +6,7 @@ use super::{Happened, HostEvent, branch, number, other, text};
 
 pub(super) fn decode(body: &Value) -> Option<HostEvent> {
     let name = text(body, "/eventType")?;
-    if body.get("publisherId").is_none() {
-        return None;
-    }
+    body.get("publisherId")?;
     let of = body.pointer("/resource/repository").or_else(|| body.pointer("/resource/pullRequest/repository"));
     let named = of.and_then(|of| Some(format!("{}/_git/{}", text(of, "/project/name")?, text(of, "/name")?)));
     let repository = named.as_deref();

@@ -90,14 +90,14 @@ shape!(
 );
 // `"web:1",`
 shape!(item, format!(r"^[ \t]*({QUOTED})[ \t]*[,;]?[ \t]*$"));
-shape!(from, r"^[ \t]*(?i:FROM)[ \t]+(?:--\S+[ \t]+)*([^\s$#-][^\s$#]*)(?:[ \t]+(?i:AS)[ \t]+\S+)?[ \t]*$".to_owned());
-shape!(copy_from, r"^[ \t]*(?i:COPY)[ \t]+(?:--\S+[ \t]+)*?--from=([^\s$#]+)[ \t].*$".to_owned());
+shape!(from, r"^[ \t]*(?i:FROM)[ \t]+(?:--\S+[ \t]+)*([^\s$#-][^\s$#]*)(?:[ \t]+(?i:AS)[ \t]+\S+)?[ \t]*$");
+shape!(copy_from, r"^[ \t]*(?i:COPY)[ \t]+(?:--\S+[ \t]+)*?--from=([^\s$#]+)[ \t].*$");
 shape!(
     argument,
     format!(r#"^[ \t]*(?i:ARG|ENV|LABEL)[ \t]+(?:"[^"]*"|[\w.-]+)(?:=|[ \t]+)({QUOTED}|[^\s"'`$#=]+)[ \t]*$"#)
 );
-shape!(element, r"^[^<]*<[^<>]*>[ \t]*([^\s<>&]+)[ \t]*</[^<>]*>[ \t]*$".to_owned());
-shape!(attribute, r#"^[^"]*="([^"<>&]*)"[^"]*$"#.to_owned());
+shape!(element, r"^[^<]*<[^<>]*>[ \t]*([^\s<>&]+)[ \t]*</[^<>]*>[ \t]*$");
+shape!(attribute, r#"^[^"]*="([^"<>&]*)"[^"]*$"#);
 
 impl Lines {
     pub(super) fn scan(&self, text: &str) -> Scan {

@@ -68,16 +68,16 @@ pub(super) fn parse(text: &str) -> Result<Parsed, Error> {
     let mut parser = Parser { pieces: pieces(text)?.into(), others: BTreeMap::new(), depth: 0, loops: 0, line: 1 };
     let (main, end) = parser.list(vec![String::new()])?;
     match end {
-        End::Text => Ok((main, parser.others)),
-        End::End | End::Else(_) => {
-            let word = if matches!(end, End::End) { "end" } else { "else" };
+        Ended::Text => Ok((main, parser.others)),
+        Ended::End | Ended::Else(_) => {
+            let word = if matches!(end, Ended::End) { "end" } else { "else" };
             Err(parser.fail(format!("`{{{{{word}}}}}` ends nothing")))
         }
     }
 }
 
 /// What a list of nodes ended with.
-enum End {
+enum Ended {
     Text,
     End,
     /// With what follows the word.
@@ -98,7 +98,7 @@ impl Parser {
     }
 
     /// Nodes up to an `end`, an `else`, or the end of the text; `known` are the variables in sight.
-    fn list(&mut self, mut known: Vec<String>) -> Result<(Vec<Node>, End), Error> {
+    fn list(&mut self, mut known: Vec<String>) -> Result<(Vec<Node>, Ended), Error> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(self.fail(format!("actions nest deeper than {DEEPEST}")));
@@ -106,7 +106,7 @@ impl Parser {
         let mut nodes = Vec::new();
         let end = loop {
             let (mut tokens, line) = match self.pieces.pop_front() {
-                None => break End::Text,
+                None => break Ended::Text,
                 Some(Piece::Text(text)) => {
                     nodes.push(Node::Text(text));
                     continue;
@@ -120,8 +120,8 @@ impl Parser {
             };
             let rest = if tokens.is_empty() { Vec::new() } else { tokens.split_off(1) };
             match word.as_str() {
-                "end" if rest.is_empty() => break End::End,
-                "else" => break End::Else(rest),
+                "end" if rest.is_empty() => break Ended::End,
+                "else" => break Ended::Else(rest),
                 "if" | "with" => nodes.push(self.branch(rest, &known, word == "with")?),
                 "range" => {
                     let mut inner = known.clone();
@@ -179,16 +179,16 @@ impl Parser {
     }
 
     /// What stands behind `else`; `else if` and `else with` are one action inside it, that ends with the same `end`.
-    fn otherwise(&mut self, end: End, known: &[String], chains: Option<bool>) -> Result<Vec<Node>, Error> {
+    fn otherwise(&mut self, end: Ended, known: &[String], chains: Option<bool>) -> Result<Vec<Node>, Error> {
         match end {
-            End::Text => Err(self.fail("an action lacks its `{{end}}`")),
-            End::End => Ok(Vec::new()),
-            End::Else(rest) if rest.is_empty() => {
+            Ended::Text => Err(self.fail("an action lacks its `{{end}}`")),
+            Ended::End => Ok(Vec::new()),
+            Ended::Else(rest) if rest.is_empty() => {
                 let (nodes, end) = self.list(known.to_vec())?;
                 self.ends(&end, "else")?;
                 Ok(nodes)
             }
-            End::Else(mut rest) => {
+            Ended::Else(mut rest) => {
                 let word = if chains == Some(true) { "with" } else { "if" };
                 if chains.is_none() || rest[0].kind != Kind::Word(word.to_owned()) {
                     return Err(self.fail("something unexpected behind `else`"));
@@ -205,10 +205,10 @@ impl Parser {
         }
     }
 
-    fn ends(&self, end: &End, what: &str) -> Result<(), Error> {
+    fn ends(&self, end: &Ended, what: &str) -> Result<(), Error> {
         match end {
-            End::End => Ok(()),
-            End::Text | End::Else(_) => Err(self.fail(format!("`{what}` lacks its `{{{{end}}}}`"))),
+            Ended::End => Ok(()),
+            Ended::Text | Ended::Else(_) => Err(self.fail(format!("`{what}` lacks its `{{{{end}}}}`"))),
         }
     }
 
@@ -275,8 +275,7 @@ impl Words {
         }
         let mut commands = Vec::new();
         let mut operands = Vec::new();
-        loop {
-            let Some(token) = self.tokens.front() else { break };
+        while let Some(token) = self.tokens.front() {
             self.line = token.line;
             match token.kind {
                 Kind::Close => break,

@@ -42,7 +42,7 @@ pub(super) fn call(name: &str, arguments: &[Value], budget: &mut Budget) -> Resu
     call(arguments, budget)
 }
 
-fn text<'a>(arguments: &'a [Value], at: usize) -> Result<&'a str, String> {
+fn text(arguments: &[Value], at: usize) -> Result<&str, String> {
     match arguments.get(at) {
         Some(Value::Text(text)) => Ok(text),
         Some(other) => Err(format!("argument {} must be a string and is {}", at + 1, other.kind())),
@@ -50,11 +50,11 @@ fn text<'a>(arguments: &'a [Value], at: usize) -> Result<&'a str, String> {
     }
 }
 
-fn value<'a>(arguments: &'a [Value], at: usize) -> Result<&'a Value, String> {
+fn value(arguments: &[Value], at: usize) -> Result<&Value, String> {
     arguments.get(at).ok_or_else(|| format!("argument {} is missing", at + 1))
 }
 
-fn list<'a>(arguments: &'a [Value], at: usize) -> Result<&'a [Value], String> {
+fn list(arguments: &[Value], at: usize) -> Result<&[Value], String> {
     match value(arguments, at)? {
         Value::List(list) => Ok(list),
         Value::Nil | Value::Missing => Ok(&[]),

@@ -19,7 +19,7 @@ pub(super) const FUNCTIONS: &[(&str, Call)] = &[
     ("coalesce", |a, _| Ok(a.iter().find(|value| value.is_true()).cloned().unwrap_or(Value::Nil))),
     ("default", |a, _| {
         let given = a.get(1).filter(|given| given.is_true());
-        Ok(given.map_or_else(|| value(a, 0).cloned(), |given| Ok(given.clone()))?)
+        given.map_or_else(|| value(a, 0).cloned(), |given| Ok(given.clone()))
     }),
     ("div", |a, _| match int(a, 1)? {
         0 => Err("by zero".to_owned()),

@@ -54,7 +54,7 @@ pub(super) const FUNCTIONS: &[(&str, Call)] = &[
     ("nindent", |a, _| indented(text(a, 1)?, count(a, 0)?, "\n")),
     ("nospace", |a, _| Ok(Value::text(text(a, 0)?.split_whitespace().collect::<String>()))),
     ("plural", |a, _| Ok(Value::text(if integer(a, 2)? == 1 { text(a, 0)? } else { text(a, 1)? }))),
-    ("quote", |a, _| each_quoted(a, |text| quote(text))),
+    ("quote", |a, _| each_quoted(a, quote)),
     ("regexFind", |a, _| Ok(Value::text(regex(a)?.find(text(a, 1)?).map_or("", |found| found.as_str())))),
     ("regexFindAll", |a, _| {
         let most = usize::try_from(integer(a, 2)?).unwrap_or(usize::MAX);
