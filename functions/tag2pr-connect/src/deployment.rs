@@ -285,10 +285,13 @@ fn client(one: &config::Repository, settings: &Settings) -> Result<reqwest::Clie
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("tag2pr/", env!("CARGO_PKG_VERSION")));
     if let Some(ca) = &one.ca {
-        let pem =
-            fs::read(settings.base.join(ca)).map_err(|error| format!("the `ca` cannot be read: {ca}: {error}"))?;
-        let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-            .map_err(|error| format!("the `ca` {ca} holds no PEM certificate: {error}"))?;
+        let path = settings.base.join(ca);
+        let unread = |why: String| format!("the certificates in `{}` can't be read: {why}", path.display());
+        let pem = fs::read(&path).map_err(|error| unread(error.to_string()))?;
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| unread(error.to_string()))?;
+        if certificates.is_empty() {
+            return Err(unread("there are none in it".to_owned()));
+        }
         builder = certificates.into_iter().fold(builder, reqwest::ClientBuilder::add_root_certificate);
     }
     builder.build().map_err(|error| format!("TLS cannot be set up: {error}"))

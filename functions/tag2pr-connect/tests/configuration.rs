@@ -149,8 +149,8 @@ async fn a_registry_that_cannot_be_used_says_why() {
 async fn a_repository_that_cannot_be_used_says_why() {
     let repository = |url: &str, more: &str| format!("store: x\nrepositories: [{{ url: '{url}' {more} }}]\n");
     insta::assert_snapshot!(mistake(&repository("fleet.git", "")).await, @"/srv/tag2pr.yaml: fleet.git: there is no repository at /srv/fleet.git: No such file or directory (os error 2)");
-    insta::assert_snapshot!(mistake(&repository("https://git.lan/acme/fleet.git", "")).await, @"/srv/tag2pr.yaml: https://git.lan/acme/fleet.git: cannot tell what kind of host `git.lan` is; set `host:` to github or local");
-    insta::assert_snapshot!(mistake(&repository("https://git.lan/acme/fleet.git", ", host: gitbub")).await, @"/srv/tag2pr.yaml: https://git.lan/acme/fleet.git: `gitbub` is no kind of host; set `host:` to github or local");
+    insta::assert_snapshot!(mistake(&repository("https://git.lan/acme/fleet.git", "")).await, @"/srv/tag2pr.yaml: https://git.lan/acme/fleet.git: cannot tell what kind of host `git.lan` is; set `host:` to azure-devops, bitbucket, bitbucket-data-center, forgejo, gitea, github, gitlab or local");
+    insta::assert_snapshot!(mistake(&repository("https://git.lan/acme/fleet.git", ", host: gitbub")).await, @"/srv/tag2pr.yaml: https://git.lan/acme/fleet.git: `gitbub` is no kind of host; set `host:` to azure-devops, bitbucket, bitbucket-data-center, forgejo, gitea, github, gitlab or local");
     insta::assert_snapshot!(mistake(&repository("https://github.com/acme/fleet.git", "")).await, @"/srv/tag2pr.yaml: https://github.com/acme/fleet.git: github.com needs a token: set `credentials:` of this repository to one, without spaces or line breaks");
     insta::assert_snapshot!(mistake(&repository("https://github.com/fleet", "")).await, @"/srv/tag2pr.yaml: https://github.com/fleet: github.com needs a token: set `credentials:` of this repository to one, without spaces or line breaks");
     insta::assert_snapshot!(mistake(&repository("ftp://me:hunter2@git.lan/fleet", "")).await, @"/srv/tag2pr.yaml: `repositories[0].url`: `ftp://` is not supported: use https://, http:// or a path");

@@ -184,14 +184,25 @@ fn read_cloud_event(event: Envelope) -> Reading {
     .judge()
 }
 
-/// Whose event a body is, as far as it says: account and region.
+/// Whose event a body is, as far as it says: account and region. The rest of it may be unreadable.
 pub(super) fn origin(body: &[u8]) -> (Option<String>, Option<String>) {
-    let Ok(envelope) = serde_json::from_slice::<Envelope>(body) else { return (None, None) };
-    match envelope.message.filter(|_| envelope.sns_type.as_deref() == Some("Notification")) {
+    #[derive(Deserialize)]
+    struct Origin {
+        #[serde(default, deserialize_with = "wire::text")]
+        account: Option<String>,
+        #[serde(default, deserialize_with = "wire::text")]
+        region: Option<String>,
+        #[serde(rename = "Type", default, deserialize_with = "wire::text")]
+        sns_type: Option<String>,
+        #[serde(rename = "Message", default, deserialize_with = "wire::text")]
+        message: Option<String>,
+    }
+    let Ok(outer) = serde_json::from_slice::<Origin>(body) else { return (None, None) };
+    match outer.message.filter(|_| outer.sns_type.as_deref() == Some("Notification")) {
         Some(message) => {
-            serde_json::from_str::<Envelope>(&message).map_or((None, None), |inner| (inner.account, inner.region))
+            serde_json::from_str::<Origin>(&message).map_or((None, None), |inner| (inner.account, inner.region))
         }
-        None => (envelope.account, envelope.region),
+        None => (outer.account, outer.region),
     }
 }
 
