@@ -19,6 +19,7 @@ mod tree;
 mod broken_template;
 mod collapsing_extract;
 mod commit_first;
+mod declared_twice;
 mod deleted_template_field;
 mod digest_marker;
 mod idle_group;
@@ -205,6 +206,7 @@ fn about_policy(tree: &Tree<'_>, declared: &DeclaredPolicy, tags: &Tags<'_>) -> 
             invalid_policy::find,
             no_image_repository::find,
             suspended::find,
+            declared_twice::find,
             several_orders::find,
             oldest_first::find,
             not_a_number::find,

@@ -74,6 +74,8 @@ pub struct DeclaredPolicy {
     pub labels: BTreeMap<String, String>,
     /// The image and the checked policy, or why there is none.
     pub policy: Result<(ImageName, Policy), String>,
+    /// Another policy of this name that says something else: then neither counts.
+    pub rival: Option<Place>,
     /// How long a tag must have been known here before it is proposed.
     pub minimum_age: Option<SignedDuration>,
     /// What the tag's index must hold, all of it, before it is selected.

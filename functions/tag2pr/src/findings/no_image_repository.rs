@@ -15,7 +15,7 @@ pub(super) fn find(subject: &Subject<'_>) -> Option<Finding> {
     let own = namespace(&written.object);
     let in_namespace = wanted.namespace.as_deref().unwrap_or(own);
     if let Some(repository) = subject.repository {
-        if written.suspend || invalid_policy::find(subject).is_some() {
+        if written.suspend || subject.declared.rival.is_some() || invalid_policy::find(subject).is_some() {
             return None;
         }
         let reason = reason.rsplit_once(": ").map_or(reason.as_str(), |(reason, _)| reason);

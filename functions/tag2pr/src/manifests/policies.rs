@@ -34,6 +34,7 @@ pub(super) fn declare(found: &Found, settings: Result<&RepositorySettings, &Stri
                     "declared differently in {} and in {}: give one of them another name or namespace",
                     first.place, policy.object.place
                 ));
+                first.rival.get_or_insert_with(|| policy.object.place.clone());
                 continue;
             }
             None => {
@@ -42,6 +43,7 @@ pub(super) fn declare(found: &Found, settings: Result<&RepositorySettings, &Stri
         }
         declared.push(DeclaredPolicy {
             policy: spec.and_then(|spec| checked(&spec)),
+            rival: None,
             place: policy.object.place.clone(),
             labels: policy.object.labels.clone(),
             minimum_age: overlay.and_then(|overlay| overlay.minimum_age).map(|age| age.0),
@@ -57,6 +59,7 @@ pub(super) fn declare(found: &Found, settings: Result<&RepositorySettings, &Stri
                 Some(_) => checked(&overlaid(spec, Some(policy))),
                 None => Err(format!("there is no ImagePolicy {name}, and {FILE} names no `image:` for it")),
             },
+            rival: None,
             place: Place { file: FILE.to_owned(), line: 1, column: 1 },
             labels: BTreeMap::new(),
             minimum_age: policy.minimum_age.map(|age| age.0),
