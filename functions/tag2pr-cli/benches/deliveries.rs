@@ -95,6 +95,7 @@ fn start(folder: &Path) -> (Serving, String) {
 
 /// Sends everything, each second delivery twice; how long each answer took.
 async fn send(address: &str, count: usize) -> Vec<Duration> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let next = Arc::new(AtomicUsize::new(0));
     let senders = (0..IN_FLIGHT).map(|_| {
