@@ -62,6 +62,8 @@ fn the_stories_mended() {
         let run = check(&environment, &[]);
         assert_eq!(run.status, Some(0), "{run}");
         assert_snapshot!(format!("check-{name}-mended"), run);
+        let findings = check(&environment, &["--output", "json"]).json();
+        assert_json_snapshot!(format!("check-{name}-mended-json"), findings);
         assert_eq!(environment.run(&["check", "fleet"]).status, Some(0));
     }
 }

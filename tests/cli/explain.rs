@@ -31,6 +31,8 @@ fn dated_tags_as_they_were_found_and_mended() {
     let tags = tags("1-dated-tags");
     let found = explain("1-dated-tags", "as-found", &tags, &["--policy", "as-found/image-policy.yaml"]);
     assert_snapshot!("dated-tags-as-found", found);
+    let policy = ["--policy", "as-found/image-policy.yaml", "--output", "json"];
+    assert_json_snapshot!("dated-tags-as-found-json", explain("1-dated-tags", "as-found", &tags, &policy).json());
     assert_snapshot!("dated-tags-mended", explain("1-dated-tags", "manifests", &tags, &["--path", "manifests"]));
 }
 
