@@ -75,6 +75,13 @@ impl S3Server {
         self.state().objects.retain(|key, _| !key.starts_with(prefix));
     }
 
+    /// Changes every object whose key begins so, as if somebody had rewritten it.
+    pub fn alter(&self, prefix: &str, change: impl Fn(&str) -> String) {
+        for (_, object) in self.state().objects.iter_mut().filter(|(key, _)| key.starts_with(prefix)) {
+            *object = change(&String::from_utf8_lossy(object)).into();
+        }
+    }
+
     /// The requests since the last call: `PUT images/…/ledger.json`.
     pub fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.state().requests)
