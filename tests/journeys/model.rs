@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use pollster::block_on;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
@@ -19,6 +19,9 @@ use tag2pr::testing::{host, memory};
 use super::stories::{BACKEND, FRONTEND, FRONTEND_FILE, PROPOSAL, home_lab};
 use super::wire::Wire;
 use super::world::{BASE, Fixture, World};
+
+/// The same lives for every change, so that a failure is the change's; `tests/nightly` lives others.
+const SEED: u64 = 20_261_126;
 
 /// So many lives are lived in one run of the tests; thousands in `tests/nightly`, by `TAG2PR_MODEL_RUNS`.
 const RUNS: u32 = 100;
@@ -154,7 +157,8 @@ impl Life {
         self.calm &= matches!(step, Step::Merge | Step::Close);
         match step {
             Step::Push(image, number, told) => {
-                let tag = format!("main-{number:07x}-{}", 1_707_190_000 + 4_000 * number);
+                // Never one of the times above: which of equals was pushed last is more than the model knows.
+                let tag = format!("main-{number:07x}-{}", 1_707_190_001 + 4_000 * number);
                 let delivery = self.world.delivery(&self.reference(*image, &tag), self.world.now);
                 self.there[*image].insert(tag);
                 self.tell(delivery, *told);
@@ -367,7 +371,7 @@ fn nth(tags: &BTreeSet<String>, which: usize) -> Option<String> {
 #[test]
 fn whatever_happens_it_ends_where_the_model_says() {
     let variable = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seed = variable("TAG2PR_MODEL_SEED").unwrap_or_else(|| Timestamp::now().as_nanosecond() as u64);
+    let seed = variable("TAG2PR_MODEL_SEED").unwrap_or(SEED);
     let runs = variable("TAG2PR_MODEL_RUNS").map_or(RUNS, |runs| runs as u32);
     #[expect(clippy::print_stdout, reason = "whoever runs it wants to know")]
     {
