@@ -1,11 +1,9 @@
 //! An object store in a directory: one file for each object, readable with any tool.
 //!
-//! Every change is made under one file lock, which holds between threads and between processes: compare, write
-//! `.tag2pr/next`, sync it, rename it over the object, sync the directory. A reader needs no lock, because a file is
-//! replaced whole. As on S3, the version is a hash of the contents. Files are readable by their owner only.
+//! A reader needs no lock, because a file is replaced whole. Writers take turns ([`commit`]), in this process and in
+//! others. As on S3, the version is a hash of the contents. Files are readable by their owner only.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +12,13 @@ use async_trait::async_trait;
 use ring::digest::{SHA256, digest};
 use tag2pr::keys::Key;
 use tag2pr::seams::{Expected, Object, Objects, StoreError, Version};
+use tokio::sync::oneshot;
+
+mod commit;
+mod disk;
+
+use commit::{Change, Queue, What};
+use disk::{failure, is_absent};
 
 /// What is ours and no object, below the root.
 const PRIVATE: &str = ".tag2pr";
@@ -27,7 +32,7 @@ pub struct Directory {
 impl Directory {
     /// The store below a directory, which is made with its first object.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { files: Arc::new(Files { root: root.into() }) }
+        Self { files: Arc::new(Files { root: root.into(), queue: Queue::default() }) }
     }
 
     async fn blocking<T: Send + 'static>(
@@ -37,6 +42,17 @@ impl Directory {
         let files = Arc::clone(&self.files);
         let done = tokio::task::spawn_blocking(move || work(&files)).await;
         done.unwrap_or_else(|error| Err(StoreError::Unavailable(format!("the directory store stopped: {error}"))))
+    }
+
+    /// Waits until a change is on disk.
+    async fn change(&self, key: &Key, what: What) -> Result<(), StoreError> {
+        let path = self.files.path(key)?;
+        let (answer, answered) = oneshot::channel();
+        if self.files.queue.add(Change { key: key.clone(), path, what, answer }) {
+            let files = Arc::clone(&self.files);
+            tokio::task::spawn_blocking(move || files.work_off());
+        }
+        answered.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the directory store stopped".to_owned())))
     }
 }
 
@@ -48,18 +64,17 @@ impl Objects for Directory {
     }
 
     async fn put(&self, key: &Key, bytes: Vec<u8>, expected: Expected<'_>) -> Result<Version, StoreError> {
-        let key = key.clone();
         let unchanged = match expected {
             Expected::Absent => Some(None),
             Expected::Unchanged(version) => Some(Some(version.clone())),
             Expected::Anything => None,
         };
-        self.blocking(move |files| files.write(&key, &bytes, unchanged.as_ref())).await
+        let made = version(&bytes);
+        self.change(key, What::Put { bytes, unchanged }).await.map(|()| made)
     }
 
     async fn delete(&self, key: &Key) -> Result<(), StoreError> {
-        let key = key.clone();
-        self.blocking(move |files| files.remove(&files.path(&key)?)).await
+        self.change(key, What::Remove).await
     }
 
     async fn list(&self, prefix: &Key) -> Result<Vec<Key>, StoreError> {
@@ -75,6 +90,7 @@ impl Objects for Directory {
 #[derive(Debug)]
 struct Files {
     root: PathBuf,
+    queue: Queue,
 }
 
 impl Files {
@@ -92,49 +108,6 @@ impl Files {
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(failure(path, &error)),
         }
-    }
-
-    /// `unchanged`: the version there must be, `Some(None)` for no object, `None` for anything.
-    fn write(&self, key: &Key, bytes: &[u8], unchanged: Option<&Option<Version>>) -> Result<Version, StoreError> {
-        let path = self.path(key)?;
-        let _lock = self.lock()?;
-        if let Some(expected) = unchanged
-            && self.read(&path)?.map(|object| object.version) != *expected
-        {
-            return Err(StoreError::Conflict(key.clone()));
-        }
-        let next = self.root.join(PRIVATE).join("next");
-        write_synced(&next, bytes).map_err(|error| failure(&next, &error))?;
-        let parent = path.parent().unwrap_or(&self.root);
-        make_synced(parent)
-            .and_then(|()| fs::rename(&next, &path))
-            .and_then(|()| sync(parent))
-            .map_err(|error| failure(&path, &error))?;
-        Ok(version(bytes))
-    }
-
-    fn remove(&self, path: &Path) -> Result<(), StoreError> {
-        if !self.root.exists() {
-            return Ok(());
-        }
-        let _lock = self.lock()?;
-        match fs::remove_file(path).and_then(|()| path.parent().map_or(Ok(()), sync)) {
-            Ok(()) => Ok(()),
-            Err(error) if is_absent(&error) => Ok(()),
-            Err(error) => Err(failure(path, &error)),
-        }
-    }
-
-    /// One writer at a time, in this process or another, until the file is dropped.
-    fn lock(&self) -> Result<File, StoreError> {
-        let path = self.root.join(PRIVATE).join("lock");
-        let locked = || {
-            make_synced(&self.root.join(PRIVATE))?;
-            let file = private(OpenOptions::new().create(true).write(true).truncate(false)).open(&path)?;
-            file.lock()?;
-            Ok(file)
-        };
-        locked().map_err(|error| failure(&path, &error))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<Key>, StoreError> {
@@ -179,60 +152,6 @@ fn segments_are_plain(key: &str) -> bool {
 
 fn version(bytes: &[u8]) -> Version {
     Version(digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// A file in the way of a directory, or a directory of the object's name: no such object either.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory)
-}
-
-fn failure(path: &Path, error: &io::Error) -> StoreError {
-    let text = format!("{}: {error}", path.display());
-    let mend = match error.kind() {
-        ErrorKind::PermissionDenied => "let this user read and write the directory of the store",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk of the store",
-        ErrorKind::ReadOnlyFilesystem => "choose a directory that can be written",
-        ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::AlreadyExists => "move away what is in the way",
-        ErrorKind::InvalidFilename => "choose a directory on a file system with long names",
-        ErrorKind::Unsupported => "choose a file system with file locks",
-        _ => return StoreError::Unavailable(text),
-    };
-    StoreError::Refused(format!("{text}; {mend}"))
-}
-
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    options
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = private(OpenOptions::new().create(true).write(true).truncate(true)).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// Makes a directory and what is above it, each entry on disk before the next.
-fn make_synced(directory: &Path) -> io::Result<()> {
-    if directory.as_os_str().is_empty() || directory.is_dir() {
-        return Ok(());
-    }
-    let parent = directory.parent().unwrap_or(Path::new(""));
-    make_synced(parent)?;
-    match fs::create_dir(directory) {
-        Ok(()) => sync(parent),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && directory.is_dir() => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Puts the entries of a directory on disk.
-fn sync(directory: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })?.sync_all()?;
-    #[cfg(not(unix))]
-    let _ = directory;
-    Ok(())
 }
 
 #[cfg(test)]

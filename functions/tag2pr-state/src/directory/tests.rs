@@ -1,4 +1,5 @@
 use std::env;
+use std::fs;
 use std::process::{Command, Stdio};
 
 use tag2pr::testing::conformance;
@@ -51,7 +52,7 @@ async fn what_a_killed_writer_left_behind_is_no_object() {
     let home = tempfile::tempdir().unwrap();
     let store = Directory::at(home.path());
     store.put(&key("a.json"), b"1".to_vec(), Expected::Absent).await.unwrap();
-    fs::write(home.path().join(".tag2pr/next"), "half of a much longer obj").unwrap();
+    fs::write(home.path().join(".tag2pr/next-0"), "half of a much longer obj").unwrap();
     assert_eq!(store.list(&key("")).await.unwrap(), [key("a.json")]);
     store.put(&key("b.json"), b"2".to_vec(), Expected::Absent).await.unwrap();
     assert_eq!(store.get(&key("b.json")).await.unwrap().unwrap().bytes, b"2");
@@ -98,5 +99,33 @@ async fn count(store: &Directory) {
                 Err(error) => panic!("{error}"),
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_hundreds_who_make_the_same_objects_at_once_one_makes_each() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Directory::at(home.path());
+    let writers: Vec<_> = (0..600)
+        .map(|number| {
+            let store = store.clone();
+            let name = format!("images/{}/{}.json", number % 20, number % 300);
+            tokio::spawn(async move {
+                let put = store.put(&key(&name), number.to_string().into_bytes(), Expected::Absent).await;
+                put.map(|_| (name, number.to_string()))
+            })
+        })
+        .collect();
+    let (mut made, mut conflicts) = (Vec::new(), 0);
+    for writer in writers {
+        match writer.await.unwrap() {
+            Ok(one) => made.push(one),
+            Err(StoreError::Conflict(_)) => conflicts += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!((made.len(), conflicts), (300, 300));
+    for (name, bytes) in made {
+        assert_eq!(fs::read_to_string(home.path().join(name)).unwrap(), bytes);
     }
 }
