@@ -37,3 +37,16 @@ impl KeySets for FakeKeySets {
         Ok(text.into_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::conformance;
+
+    #[test]
+    fn keys_in_memory_are_a_place_where_keys_are_published() {
+        let keys = FakeKeySets::default();
+        let publish = |text: &str| keys.publish("https://issuer/keys", text);
+        pollster::block_on(conformance::key_sets(&keys, "https://issuer/keys", "https://issuer/other", publish));
+    }
+}
