@@ -68,10 +68,11 @@ async fn edit_all(bare: &Path) -> Result<usize, String> {
     let new = |_: &markers::Setter| {
         Some(NewImage { name: "ghcr.io/acme/web".to_owned(), tag: "2.0.0".to_owned(), digest: None })
     };
+    let marked = manifests.files.iter().filter(|file| manifests.markers.contains_key(&file.path));
+    let marked: Vec<_> = marked.map(|file| (file.path.as_str(), file.bytes.as_slice())).collect();
     let mut edits = 0;
-    for file in manifests.files.iter().filter(|file| manifests.markers.contains_key(&file.path)) {
-        let edited = markers::edit(&file.path, &file.bytes, &manifests.rules, &new).map_err(|error| told(&error))?;
-        edits += edited.changes.len();
+    for edited in markers::edit_all(&marked, &manifests.rules, &new) {
+        edits += edited.map_err(|error| told(&error))?.changes.len();
     }
     Ok(edits)
 }

@@ -7,7 +7,7 @@ use git2::{FileMode, ObjectType, Odb, Oid, Repository, Signature, Time, Tree};
 use tag2pr::repository_settings;
 use tag2pr::seams::{File, GitError, LeftOut, NewCommit, Why};
 
-use crate::{Failure, Found, Sink};
+use crate::{Failure, Found, Sink, pack_order};
 
 /// So many bytes, or one file more, are handed over at once.
 const BATCH: usize = 256 << 10;
@@ -20,8 +20,8 @@ const TYPE: i32 = 0o170000;
 const REGULAR: i32 = 0o100000;
 const LINK: i32 = 0o120000;
 
-/// With fewer entries than this, a second thread costs more than it brings.
-const WORTH_A_THREAD: usize = 256;
+/// With fewer entries than this, to put them in order and to share them costs more than it brings.
+const WORTH_A_PLAN: usize = 256;
 
 /// Hands over the files of a commit: the one that says more about what is wanted first, the others in any order.
 /// Submodules and paths that are not UTF-8 are left out.
@@ -32,18 +32,21 @@ pub(crate) fn files(git: &Repository, commit: Oid, largest: usize, sink: Sink<'_
     list(git, &git.find_commit(commit)?.tree()?, "", &mut entries)?;
     entries.sort_by_key(|entry| entry.path != repository_settings::FILE);
     let first = entries.first().is_some_and(|entry| entry.path == repository_settings::FILE);
-    let (first, others) = entries.split_at(usize::from(first));
+    let (first, others) = entries.split_at_mut(usize::from(first));
     let odb = git.odb()?;
     if !read(&odb, first, largest, sink)? {
         return Ok(());
     }
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(others.len() / WORTH_A_THREAD);
-    if threads < 2 {
+    if others.len() < WORTH_A_PLAN {
         return read(&odb, others, largest, sink).map(drop);
     }
+    let ids: Vec<Oid> = others.iter().map(|entry| entry.id).collect();
+    let places = pack_order::places(git.path(), &ids);
+    others.sort_by_key(|entry| places.get(&entry.id).copied().unwrap_or(usize::MAX));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let (sender, receiver) = mpsc::sync_channel::<Vec<Found>>(2 * threads);
-    // Small portions, for files are not all of one size.
-    let portions = Mutex::new(others.chunks(WORTH_A_THREAD / 4));
+    // Several for each thread, for files are not all of one size; few, for each begins in the middle of a chain of deltas.
+    let portions = Mutex::new(others.chunks(others.len().div_ceil(4 * threads).max(WORTH_A_PLAN)));
     let path = git.path().to_owned();
     let work = |sender: mpsc::SyncSender<Vec<Found>>| -> Result<(), git2::Error> {
         let own = Repository::open(&path)?;

@@ -28,6 +28,7 @@ pub mod keys;
 pub mod ledger;
 pub mod manifests;
 pub mod markers;
+mod parallel;
 pub mod plan;
 pub mod platform;
 pub mod policy;

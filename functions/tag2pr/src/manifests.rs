@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use crate::flux::{self, Selector};
 use crate::image::ImageName;
 use crate::markers::{self, FieldRule, Marker};
+use crate::parallel;
 use crate::platform::Platforms;
 use crate::policy::{Policy, PolicyName};
 use crate::problem::{Place, Problem};
@@ -132,8 +133,9 @@ impl Manifests {
         };
         let rules = settings.as_ref().map(|settings| settings.fields.clone()).unwrap_or_default();
         let mut all_markers = BTreeMap::new();
-        for file in &snapshot.files {
-            match markers::read(&file.path, &file.bytes, &rules) {
+        let read = parallel::map(&snapshot.files, |file| markers::read(&file.path, &file.bytes, &rules));
+        for (file, read) in snapshot.files.iter().zip(read) {
+            match read {
                 Ok(read) if read.markers.is_empty() => {}
                 Ok(read) => {
                     all_markers.insert(file.path.clone(), read.markers);

@@ -48,6 +48,7 @@ pub(crate) use format::is_yaml;
 pub use setter::{Part, Setter, TOKEN};
 
 use crate::image::{Digest, ImageRef, Tag};
+use crate::parallel;
 use crate::policy::PolicyName;
 use crate::problem::{Place, Problem};
 use crate::yaml::{Syntax, events, range};
@@ -227,6 +228,22 @@ pub fn read(path: &str, bytes: &[u8], rules: &[FieldRule]) -> Result<Read, Probl
 /// As [`read`].
 pub fn find(path: &str, bytes: &[u8], rules: &[FieldRule]) -> Result<Vec<Marker>, Problem> {
     Ok(read(path, bytes, rules)?.markers)
+}
+
+/// Whether every marked value of a file is what is wanted of it already, so that an edit would change nothing.
+pub fn are_right(markers: &[Marker], wanted: &dyn Fn(&Setter) -> Option<NewImage>) -> bool {
+    markers.iter().all(|marker| {
+        wanted(&marker.setter).is_none_or(|image| part(&image, &marker.setter).is_ok_and(|new| new == marker.value))
+    })
+}
+
+/// Edits many files as [`edit`] does each, in their order. A file is its path and its bytes.
+pub fn edit_all(
+    files: &[(&str, &[u8])],
+    rules: &[FieldRule],
+    wanted: &(dyn Fn(&Setter) -> Option<NewImage> + Sync),
+) -> Vec<Result<Edited, Problem>> {
+    parallel::map(files, |(path, bytes)| edit(path, bytes, rules, wanted))
 }
 
 /// Writes the wanted images at the marked values of a file.

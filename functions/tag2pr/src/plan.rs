@@ -18,7 +18,7 @@ pub use self::pool::{Aside, Pool, Why, known};
 use crate::image::{Digest, ImageName, ImageRef, Tag};
 use crate::ledger::Ledger;
 use crate::manifests::{Automation, DeclaredPolicy, Manifests};
-use crate::markers::{self, Change, Marker, NewImage, Part};
+use crate::markers::{self, Change, Marker, NewImage, Part, Setter};
 use crate::policy::{DigestReflection, Known, PolicyName, Step};
 use crate::problem::Problem;
 use crate::proposal::{Bump, Parts, Proposal, compose, markdown, minute};
@@ -482,14 +482,25 @@ impl<'a> Draft<'a> {
             return changes;
         }
         let manifests = self.evidence.manifests;
-        let marked = manifests.files.iter().filter(|file| manifests.markers.contains_key(&file.path));
-        for file in marked.filter(|file| automation.covers(&file.path)) {
-            let bytes = self.files.get(file.path.as_str()).unwrap_or(&file.bytes);
-            match markers::edit(&file.path, bytes, &manifests.rules, &|setter| wanted.get(&setter.policy).cloned()) {
+        let wanted = |setter: &Setter| wanted.get(&setter.policy).cloned();
+        let files: Vec<(&str, &[u8])> = manifests
+            .files
+            .iter()
+            .filter(|file| automation.covers(&file.path))
+            .filter_map(|file| match (self.files.get(file.path.as_str()), manifests.markers.get(&file.path)?) {
+                (Some(edited), _) => Some((file.path.as_str(), edited.as_slice())),
+                (None, markers) if markers::are_right(markers, &wanted) => None,
+                (None, _) => Some((file.path.as_str(), file.bytes.as_slice())),
+            })
+            .collect();
+        let edited = markers::edit_all(&files, &manifests.rules, &wanted);
+        let paths: Vec<&str> = files.into_iter().map(|(path, _)| path).collect();
+        for (path, edited) in paths.into_iter().zip(edited) {
+            match edited {
                 Ok(edited) => {
                     plan.problems.extend(edited.problems);
                     if !edited.changes.is_empty() {
-                        self.files.insert(&file.path, edited.bytes);
+                        self.files.insert(path, edited.bytes);
                         changes.extend(edited.changes);
                     }
                 }
