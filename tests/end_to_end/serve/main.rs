@@ -4,6 +4,7 @@
 //! whose forge is a GitHub held against GitHub's description.
 
 mod killed;
+mod outages;
 mod world;
 
 use std::process::Command;

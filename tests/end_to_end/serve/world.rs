@@ -1,17 +1,22 @@
-//! `tag2pr serve` and what is around it: a Git server, a forge, a folder with its configuration.
+//! `tag2pr serve` and what is around it: a Git server, a forge, a store, a folder with its configuration.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tag2pr::keys::Key;
+use tag2pr::seams::Objects;
+use tag2pr_end_to_end::aws::{self, Aws};
 use tag2pr_end_to_end::holds_no_secret;
 use tag2pr_standins::git::{self, Bare, Entry};
 use tag2pr_standins::git_http::GitHttp;
 use tag2pr_standins::github::GitHub;
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 /// What Git server and forge let in.
 pub(crate) const TOKEN: &str = "ghp_of_the_robot";
@@ -30,6 +35,9 @@ pub(crate) fn free_address() -> SocketAddr {
 pub(crate) struct Lab {
     folder: TempDir,
     registry: String,
+    runtime: Runtime,
+    objects: Arc<dyn Objects>,
+    variables: Vec<(&'static str, String)>,
     pub(crate) git: GitHttp,
     pub(crate) fleet: Bare,
     pub(crate) github: GitHub,
@@ -46,7 +54,17 @@ impl Lab {
         fleet.push("main", &manifests(registry), "The fleet");
         let github = GitHub::start("acme", "fleet", TOKEN);
         github.hosts(&fleet);
-        let lab = Self { folder: tempfile::tempdir().unwrap(), registry: registry.to_owned(), git, fleet, github };
+        let folder = tempfile::tempdir().unwrap();
+        let lab = Self {
+            registry: registry.to_owned(),
+            runtime: Runtime::new().unwrap(),
+            objects: tag2pr_state::open(folder.path().join("state").to_str().unwrap()).unwrap(),
+            variables: vec![("TAG2PR_CACHE", "cache".to_owned())],
+            folder,
+            git,
+            fleet,
+            github,
+        };
         lab.write("hook", HOOK);
         lab.change_token(TOKEN);
         let config = format!(
@@ -65,6 +83,15 @@ impl Lab {
         Some(lab)
     }
 
+    /// The same with its store in a bucket, on a server that was not written here, if there is one.
+    pub(crate) fn set_up_in_a_bucket(registry: &str) -> Option<Self> {
+        let mut lab = Self::set_up(registry)?;
+        let bucket = lab.runtime.block_on(Aws::set_up())?;
+        lab.objects = bucket.objects();
+        lab.variables.extend(bucket.of_the_store());
+        Some(lab)
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -79,8 +106,34 @@ impl Lab {
     }
 
     /// The pokes that wait.
-    pub(crate) fn inbox(&self) -> Vec<PathBuf> {
-        files(&self.folder().join("state/inbox"))
+    pub(crate) fn inbox(&self) -> Vec<Key> {
+        self.runtime.block_on(self.objects.list(&Key::listed("inbox/".to_owned()))).unwrap()
+    }
+
+    /// What is stored: names and contents.
+    pub(crate) fn stored(&self, below: &str) -> Vec<(Key, String)> {
+        self.runtime.block_on(async {
+            let mut stored = Vec::new();
+            for key in self.objects.list(&Key::listed(below.to_owned())).await.unwrap() {
+                // What was listed may be gone by now.
+                let Some(object) = self.objects.get(&key).await.unwrap() else { continue };
+                stored.push((key, String::from_utf8_lossy(&object.bytes).into_owned()));
+            }
+            stored
+        })
+    }
+
+    /// A command of `tag2pr` in this deployment.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tag2pr"));
+        command
+            .args(arguments)
+            .args(["--config", "tag2pr.yaml"])
+            .current_dir(self.folder())
+            .env_clear()
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        command
     }
 
     /// A text with the addresses of this one run made constant.
@@ -94,12 +147,15 @@ impl Lab {
     /// Looks through everything that came about.
     pub(crate) fn holds_no_secret(&self, listener: &Listener) {
         let mut text = listener.log();
-        for file in files(&self.folder().join("state")).into_iter().chain(files(&self.folder().join("cache"))) {
+        for (key, object) in self.stored("") {
+            text += &format!("{key} {object}\n");
+        }
+        for file in files(&self.folder().join("cache")) {
             text += &String::from_utf8_lossy(&fs::read(file).unwrap());
         }
         text += &self.fleet.run(&["log", "--all", "--patch"]);
         text += &format!("{:?}", self.github.pulls());
-        holds_no_secret(&text, &[TOKEN, HOOK]);
+        holds_no_secret(&text, &[TOKEN, HOOK, aws::SECRET_KEY]);
     }
 }
 
@@ -169,12 +225,8 @@ impl Listener {
     pub(crate) fn start(lab: &Lab, address: SocketAddr) -> Self {
         let log = lab.folder().join(format!("listener-{}.log", address.port()));
         let output = File::create(&log).unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_tag2pr"))
-            .args(["serve", "--config", "tag2pr.yaml", "--listen", &address.to_string()])
-            .current_dir(lab.folder())
-            .env_clear()
-            .env("TAG2PR_CACHE", "cache")
-            .stdin(Stdio::null())
+        let process = lab
+            .command(&["serve", "--listen", &address.to_string()])
             .stdout(output.try_clone().unwrap())
             .stderr(output)
             .spawn()

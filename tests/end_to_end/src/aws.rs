@@ -49,11 +49,15 @@ impl Aws {
 
     /// What a function is told of them.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let queue = [("TAG2PR_QUEUE_URL", self.queue_url.clone()), ("AWS_ENDPOINT_URL_SQS", self.sqs.clone())];
+        [self.of_the_store(), queue.to_vec()].concat()
+    }
+
+    /// What a process is told whose pokes wait in the store.
+    pub fn of_the_store(&self) -> Vec<(&'static str, String)> {
         vec![
             ("TAG2PR_STORE", self.store()),
-            ("TAG2PR_QUEUE_URL", self.queue_url.clone()),
             ("AWS_ENDPOINT_URL_S3", self.s3.clone()),
-            ("AWS_ENDPOINT_URL_SQS", self.sqs.clone()),
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
             ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),

@@ -1,5 +1,6 @@
 //! The real thing: CNCF Distribution as the program `docker-registry`, if it is installed.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -17,6 +19,9 @@ use crate::registry::{PASSWORD, USER};
 
 /// [`USER`] and the bcrypt hash of [`PASSWORD`].
 const HTPASSWD: &str = "team:$2b$05$abcdefghijklmnopqrstuuZ0Fx87Pb/Aqb0E90lfvCwzXnaFKUHpS\n";
+
+/// Longer than it takes to start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How it shall run.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +45,7 @@ pub struct Notify {
 
 /// A running registry with a store of its own; stopped, and its store removed, when it is dropped.
 pub struct DockerRegistry {
+    program: PathBuf,
     process: Child,
     address: SocketAddr,
     directory: TempDir,
@@ -68,29 +74,59 @@ impl DockerRegistry {
     fn try_start(program: &Path, options: &Options) -> Result<Self, String> {
         let directory = tempfile::tempdir().unwrap();
         let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
-        let config = directory.path().join("config.yml");
-        write(&config, &configuration(options, address, &directory));
-        let log = std::fs::File::create(directory.path().join("log")).unwrap();
-        let started = Command::new(program)
-            .arg("serve")
-            .arg(&config)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn();
-        let process = started.map_err(|error| format!("{}: {error}", program.display()))?;
-        let mut registry = Self { process, address, directory, password: options.password };
-        let patience = Instant::now() + Duration::from_secs(20);
+        write(&directory.path().join("config.yml"), &configuration(options, address, &directory));
+        let process = spawn(program, directory.path())?;
+        let mut registry =
+            Self { program: program.to_owned(), process, address, directory, password: options.password };
+        registry.waits_until_it_answers()?;
+        Ok(registry)
+    }
+
+    fn waits_until_it_answers(&mut self) -> Result<(), String> {
+        let patience = Instant::now() + PATIENCE;
         loop {
-            let ended = registry.process.try_wait().unwrap();
+            let ended = self.process.try_wait().unwrap();
             if ended.is_some() || Instant::now() > patience {
-                return Err(format!("docker-registry did not start: {}", registry.log()));
+                return Err(format!("docker-registry did not start: {}", self.log()));
             }
-            if TcpStream::connect(address).is_ok() {
-                return Ok(registry);
+            if TcpStream::connect(self.address).is_ok() {
+                return Ok(());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// As a power cut does it: connections break, and what it had not reported yet it never will. Its images stay.
+    pub fn stop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again after [`Self::stop`], at the same address and with the images that it had.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start.
+    pub fn restart(&mut self) {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            self.process = spawn(&self.program, self.directory.path()).unwrap_or_else(|reason| panic!("{reason}"));
+            let Err(reason) = self.waits_until_it_answers() else { return };
+            // Somebody's outgoing connection may have the port for a moment.
+            assert!(Instant::now() < patience, "{reason}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// From now on it takes connections and answers nothing, until it is stopped.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    pub fn freeze(&self) {
+        let process = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw).expect("a process has an id");
+        kill_process(process, Signal::STOP).expect("it runs");
     }
 
     /// `127.0.0.1:40123`: the host in the names of its images.
@@ -169,10 +205,21 @@ impl DockerRegistry {
 
 impl Drop for DockerRegistry {
     fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.stop();
     }
+}
+
+/// Starts the program with the configuration in this directory; what it says goes to `log` there.
+fn spawn(program: &Path, directory: &Path) -> Result<Child, String> {
+    let log = File::options().create(true).append(true).open(directory.join("log")).unwrap();
+    Command::new(program)
+        .arg("serve")
+        .arg(directory.join("config.yml"))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .map_err(|error| format!("{}: {error}", program.display()))
 }
 
 /// An answer as it came over the wire.
