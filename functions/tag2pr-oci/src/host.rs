@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Certificate, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
@@ -113,13 +113,13 @@ impl Host {
         let status = response.status();
         if status == StatusCode::TOO_MANY_REQUESTS {
             let reason = format!("it asks to slow down (429){}", wait_said(&response));
-            return Err(self.busy(reason, Some(wait(&response).unwrap_or(BUSY))));
+            return Err(self.busy(reason, Some(wait(response.headers(), Timestamp::now()).unwrap_or(BUSY))));
         }
         if status.is_redirection() {
             return Err(self.unavailable("it redirects to an address that is not followed: plain HTTP, or a circle"));
         }
         if status.is_server_error() {
-            let (said, wait) = (wait_said(&response), wait(&response));
+            let (said, wait) = (wait_said(&response), wait(response.headers(), Timestamp::now()));
             return Err(self.busy(format!("it answered {}{said}", self.said(response).await), wait));
         }
         Ok(response)
@@ -273,11 +273,11 @@ fn errors(body: &[u8]) -> Option<Vec<Described>> {
 }
 
 /// How long `Retry-After` says to wait, in either of its [two forms](https://www.rfc-editor.org/rfc/rfc9110#field.retry-after).
-fn wait(response: &Response) -> Option<SignedDuration> {
-    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+fn wait(headers: &HeaderMap, now: Timestamp) -> Option<SignedDuration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<u32>() {
         Ok(seconds) => SignedDuration::from_secs(seconds.into()),
-        Err(_) => rfc2822::parse(text).ok()?.timestamp().duration_since(Timestamp::now()),
+        Err(_) => rfc2822::parse(text).ok()?.timestamp().duration_since(now),
     };
     Some(wait.clamp(SignedDuration::ZERO, LONGEST_WAIT))
 }
@@ -332,6 +332,33 @@ mod tests {
         let host = Host::anonymous(DOCKER_HUB, &connections(&limits, &[]).unwrap());
         let url = host.url("library/alpine", "tags/list?n=1000").unwrap();
         assert_eq!(url.as_str(), "https://registry-1.docker.io/v2/library/alpine/tags/list?n=1000");
+    }
+
+    #[test]
+    fn retry_after_is_a_number_of_seconds_or_a_date() {
+        let now = "2015-10-21T07:26:00Z".parse().unwrap();
+        let waits = |text: &'static str| {
+            let header = (RETRY_AFTER, reqwest::header::HeaderValue::from_static(text));
+            wait(&HeaderMap::from_iter([header]), now).map(|wait| wait.as_secs())
+        };
+        let six_hours = Some(LONGEST_WAIT.as_secs());
+        for (text, expected) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("86400", six_hours),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", Some(120)),
+            // The clock of the registry may be behind ours.
+            ("Wed, 21 Oct 2015 07:00:00 GMT", Some(0)),
+            ("Thu, 22 Oct 2015 07:28:00 GMT", six_hours),
+            ("-5", None),
+            ("1.5", None),
+            ("99999999999", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(waits(text), expected, "{text:?}");
+        }
+        assert_eq!(wait(&HeaderMap::new(), now), None);
     }
 
     #[test]
