@@ -10,9 +10,16 @@ use super::stories::{FRONTEND, FRONTEND_FILE, PROPOSAL, home_lab};
 use super::wire::{BREAKS, Wire};
 use super::world::{BASE, Fixture, World};
 
+/// Whoever runs the tests with `--nocapture` wants to know.
+#[expect(clippy::print_stdout)]
+fn say(points: usize, what: &str) {
+    println!("{points} points of {what}: {} ways to break, each at every step", BREAKS.len());
+}
+
 /// Makes a world, lets a pass break at its first step, then at its second, and so on until it gets through, in each way
 /// in which it can break; then lets others finish, and looks.
-fn breaking_everywhere(world: impl Fn() -> World, look: impl Fn(&World, &str)) {
+fn breaking_everywhere(what: &str, world: impl Fn() -> World, look: impl Fn(&World, &str)) {
+    let mut points = 0;
     for how in BREAKS {
         for step in 0.. {
             let mut world = world();
@@ -33,8 +40,10 @@ fn breaking_everywhere(world: impl Fn() -> World, look: impl Fn(&World, &str)) {
                 assert!(step > 10, "a pass takes more steps than {step}");
                 break;
             }
+            points += 1;
         }
     }
+    say(points, what);
 }
 
 /// The queue hands the poke out again, to other workers, sooner than any claim runs out.
@@ -56,7 +65,7 @@ fn a_crash_while_opening() {
         world.deliver("stories/2-frontend");
         world
     };
-    breaking_everywhere(world, |world, at| {
+    breaking_everywhere("a crash while opening", world, |world, at| {
         assert_eq!(world.forge.pulls().len(), 1, "{at}");
         assert_eq!(world.open().title, "Update frontend to main-abc1234-1707300000", "{at}");
         assert_eq!(world.added(PROPOSAL).len(), 1, "{at}");
@@ -72,7 +81,7 @@ fn a_crash_on_the_very_first_pass() {
         world.push(&format!("{FRONTEND}:main-abc1234-1707300000"));
         world
     };
-    breaking_everywhere(world, |world, at| {
+    breaking_everywhere("a crash on the very first pass", world, |world, at| {
         assert_eq!(world.open().title, "Update frontend to main-abc1234-1707300000", "{at}");
         let next = world.delivery(&format!("{FRONTEND}:main-0000001-1707400000"), world.now);
         block_on(world.record(&next));
@@ -89,7 +98,7 @@ fn a_crash_while_bringing_up_to_date() {
         world.push(&format!("{FRONTEND}:main-0000001-1707400000"));
         world
     };
-    breaking_everywhere(world, |world, at| {
+    breaking_everywhere("a crash while bringing up to date", world, |world, at| {
         assert_eq!(world.forge.pulls().len(), 1, "{at}");
         assert_eq!(world.open().title, "Update frontend to main-0000001-1707400000", "{at}");
         assert_eq!(world.added(PROPOSAL).len(), 1, "{at}");
@@ -106,7 +115,7 @@ fn a_crash_after_somebody_closed() {
         world.push(&format!("{FRONTEND}:main-0000001-1707400000"));
         world
     };
-    breaking_everywhere(world, |world, at| {
+    breaking_everywhere("a crash after somebody closed", world, |world, at| {
         assert_eq!(world.open().number, 2, "{at}");
         let held: Vec<String> = world.holds().iter().map(|hold| hold.tag.to_string()).collect();
         assert_eq!(held, ["main-abc1234-1707300000"], "{at}");
@@ -124,7 +133,7 @@ fn a_crash_after_a_merge_and_a_rollback() {
         world.roll_back_to(&before);
         world
     };
-    breaking_everywhere(world, |world, at| {
+    breaking_everywhere("a crash after a merge and a rollback", world, |world, at| {
         assert_eq!(world.forge.open_pulls(), [], "{at}");
         assert_eq!(world.holds().len(), 1, "{at}");
     });
@@ -139,7 +148,7 @@ fn a_crash_while_closing_what_is_pointless() {
         world.edit(BASE, FRONTEND_FILE, "main-f9e1f0b-1707200000", "main-abc1234-1707300000");
         world
     };
-    breaking_everywhere(world, |world, at| {
+    breaking_everywhere("a crash while closing what is pointless", world, |world, at| {
         assert_eq!(world.pull(1).state, State::Closed, "{at}");
         assert_eq!(world.pull(1).comments.len(), 1, "{at}");
         assert_eq!(world.holds(), [], "our own closing is nobody's decision: {at}");
@@ -172,6 +181,7 @@ fn closed_right_after_a_crash_it_is_closed_for_good() {
 #[test]
 fn a_crash_while_receiving_loses_nothing_that_was_answered() {
     let delivery = Fixture::read("stories/2-frontend");
+    let mut points = 0;
     for how in BREAKS {
         for step in 0.. {
             let mut world = home_lab();
@@ -192,6 +202,8 @@ fn a_crash_while_receiving_loses_nothing_that_was_answered() {
             if !broke {
                 break;
             }
+            points += 1;
         }
     }
+    say(points, "a crash while receiving");
 }
