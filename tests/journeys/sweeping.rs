@@ -64,6 +64,25 @@ fn a_delivery_that_never_came_is_found_and_counted() {
 }
 
 #[test]
+fn a_pull_request_that_was_deleted_at_the_forge_is_found_and_opened_again() {
+    let mut world = home_lab();
+    world.sweep();
+    world.serve();
+    let proposed = world.open();
+    world.forge.delete(proposed.number);
+    assert_eq!(world.forge.pulls(), [], "nobody tells of it");
+
+    let said = minutes(&mut world, 15).join("\n");
+    let [again] = &world.forge.pulls()[..] else { panic!("{said}\n{:#?}", world.forge.pulls()) };
+    assert_eq!((again.state, again.number), (State::Open, proposed.number + 1));
+    assert_eq!((&again.branch, &again.title, &again.head), (&proposed.branch, &proposed.title, &proposed.head));
+    assert_eq!(world.holds(), [], "to delete is not to decline");
+
+    minutes(&mut world, 30);
+    assert_eq!(world.forge.pulls().len(), 1, "once is enough");
+}
+
+#[test]
 fn a_light_sweep_with_nothing_due_reads_two_objects_and_writes_none() {
     let mut world = home_lab();
     world.sweep();

@@ -62,6 +62,7 @@ pub struct FakeHost {
 #[derive(Default)]
 struct World {
     pulls: Vec<Pull>,
+    numbered: u64,
     faults: VecDeque<Fault>,
     racing: bool,
     calls: usize,
@@ -91,6 +92,11 @@ impl FakeHost {
         self.settle(number, State::Closed);
     }
 
+    /// An administrator deletes it, as some forges allow: as if it had never been.
+    pub fn delete(&self, number: u64) {
+        self.world().pulls.retain(|pull| pull.number != number);
+    }
+
     fn settle(&self, number: u64, state: State) {
         let mut world = self.world();
         let pull = world.pulls.iter_mut().find(|pull| pull.number == number);
@@ -110,7 +116,7 @@ impl FakeHost {
         self.world().open(&draft, head, Some(owner.to_owned())).number
     }
 
-    /// Every pull request there ever was, oldest first.
+    /// Every pull request that there ever was and that nobody deleted, oldest first.
     pub fn pulls(&self) -> Vec<Pull> {
         self.world().pulls.clone()
     }
@@ -178,8 +184,9 @@ impl FakeHost {
 
 impl World {
     fn open(&mut self, draft: &Draft, head: CommitId, fork: Option<String>) -> Pull {
+        self.numbered += 1;
         let pull = Pull {
-            number: self.pulls.len() as u64 + 1,
+            number: self.numbered,
             state: State::Open,
             branch: draft.branch.clone(),
             base: draft.base.clone(),
