@@ -1,8 +1,12 @@
-//! Who asks AWS, and in which region.
+//! Who asks AWS, and in which region; and what is asked over its JSON protocol.
+
+mod service;
 
 use aws_sdk_s3::config::Credentials;
 use tag2pr::seams::StoreError;
 use tag2pr::secret::Secret;
+
+pub use self::service::{CallError, Dialect, Service};
 
 /// Credentials and region, with the names and the meaning that the AWS command line gives them.
 #[derive(Debug, Clone)]

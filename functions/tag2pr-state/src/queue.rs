@@ -1,20 +1,16 @@
 //! What carries "this repository is stale" from one function to the next: objects in the store, or SQS.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
-use reqwest::Url;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use tag2pr::keys::Key;
 use tag2pr::seams::{Objects, Poke, Pokes, StoreError};
 use tag2pr::store;
 
-use crate::aws::{Account, endpoint, variable};
-use crate::connector::{chain, client};
+use crate::aws::{Account, CallError, Dialect, Service, endpoint, variable};
 
 /// Pokes as objects below `inbox/`, for a worker that looks there: the queue of one machine.
 pub struct Inbox {
@@ -62,7 +58,7 @@ impl SqsSettings {
         Ok(Self {
             queue_url: queue_url.to_owned(),
             account: Account::from_environment()?,
-            endpoint: endpoint("SQS", &variable)?,
+            endpoint: endpoint(SQS.variable, &variable)?,
             time_limit: Duration::from_secs(10),
         })
     }
@@ -72,10 +68,12 @@ impl SqsSettings {
 /// within five minutes is one.
 #[derive(Debug, Clone)]
 pub struct Sqs {
-    client: reqwest::Client,
+    service: Service,
     settings: SqsSettings,
-    url: Url,
 }
+
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html>
+const SQS: Dialect = Dialect { name: "sqs", variable: "SQS", target: "AmazonSQS", version: "1.0" };
 
 impl Sqs {
     /// Makes a client; the first request connects.
@@ -90,70 +88,22 @@ impl Sqs {
                 "queue `{queue}` is no FIFO queue: create one whose name ends in `.fifo`"
             )));
         }
-        let parsed = Url::parse(settings.endpoint.as_ref().unwrap_or(queue));
-        let mut url = parsed.map_err(|error| StoreError::Refused(format!("queue `{queue}` is no URL: {error}")))?;
-        url.set_path("/");
-        Ok(Self { client: client(settings.time_limit)?, settings, url })
+        let url = settings.endpoint.as_ref().unwrap_or(queue);
+        let service = Service::connect(SQS, settings.account.clone(), url, settings.time_limit)?;
+        Ok(Self { service, settings })
     }
 
-    /// One call of the JSON protocol:
-    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html>.
     async fn call(&self, action: &str, input: &Value) -> Result<Value, StoreError> {
-        let body = input.to_string();
-        let request = self.signed(action, &body)?;
-        let unavailable = |error: reqwest::Error| {
-            StoreError::Unavailable(format!("{action} at {}: {}", self.url, chain(&error.without_url())))
-        };
-        let response = self.client.execute(request).await.map_err(unavailable)?;
-        let status = response.status();
-        let answer = response.bytes().await.map_err(unavailable)?;
-        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-        if status.is_success() {
-            return Ok(answer);
-        }
-        let code = answer["__type"].as_str().unwrap_or("no code").rsplit('#').next().unwrap_or_default();
-        let message = answer["message"].as_str().or(answer["Message"].as_str()).unwrap_or("no message");
-        let text = format!("{action} at {}: {} {code}: {message}", self.url, status.as_u16());
-        if status.is_server_error() || status.as_u16() == 429 || code.contains("Throttl") {
-            return Err(StoreError::Unavailable(text));
-        }
-        let mend = match (code, status.as_u16()) {
-            ("QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue", _) => "create the queue, or name another",
-            ("InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidSignatureException", _)
-            | ("SignatureDoesNotMatch" | "ExpiredTokenException", _) => {
-                "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_REGION"
-            }
-            (_, 403) | ("AccessDeniedException", _) => "allow sqs:SendMessage on the queue",
-            _ => return Err(StoreError::Refused(text)),
-        };
-        Err(StoreError::Refused(format!("{text}; {mend}")))
-    }
-
-    fn signed(&self, action: &str, body: &str) -> Result<reqwest::Request, StoreError> {
-        let refused = |error: &dyn std::error::Error| StoreError::Refused(format!("{action}: {}", chain(error)));
-        let target = format!("AmazonSQS.{action}");
-        let headers = [("content-type", "application/x-amz-json-1.0"), ("x-amz-target", target.as_str())];
-        let mut request = http::Request::post(self.url.as_str());
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        let mut request = request.body(body.to_owned()).map_err(|error| refused(&error))?;
-        let identity = self.settings.account.credentials().into();
-        let parameters = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(&self.settings.account.region)
-            .name("sqs")
-            .time(SystemTime::now())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| refused(&error))?
-            .into();
-        let signable =
-            SignableRequest::new("POST", self.url.as_str(), headers.into_iter(), SignableBody::Bytes(body.as_bytes()))
-                .map_err(|error| refused(&error))?;
-        let (instructions, _) = sign(signable, &parameters).map_err(|error| refused(&error))?.into_parts();
-        instructions.apply_to_request_http1x(&mut request);
-        reqwest::Request::try_from(request).map_err(|error| refused(&error))
+        self.service.call(action, input).await.map_err(|error| match error {
+            CallError::Unavailable(text) => StoreError::Unavailable(text),
+            CallError::Refused { ref code, ref text } => StoreError::Refused(match code.as_str() {
+                "QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue" => {
+                    format!("{text}; create the queue, or name another")
+                }
+                _ if error.is_denied() => format!("{text}; allow sqs:SendMessage on the queue"),
+                _ => text.clone(),
+            }),
+        })
     }
 }
 

@@ -85,7 +85,7 @@ async fn a_refusal_says_what_to_do() {
         error.to_string().replace(server.queue_url().trim_end_matches("/000000000000/tag2pr.fifo"), "http://sqs")
     };
     insta::assert_snapshot!(refused(settings("https://sqs.example.org/1/plain")).await, @"the store refused: queue `https://sqs.example.org/1/plain` is no FIFO queue: create one whose name ends in `.fifo`");
-    insta::assert_snapshot!(refused(settings("tag2pr.fifo")).await, @"the store refused: queue `tag2pr.fifo` is no URL: relative URL without a base");
+    insta::assert_snapshot!(refused(settings("tag2pr.fifo")).await, @"the store refused: `tag2pr.fifo` is no URL: relative URL without a base");
     let other = server.queue_url().replace("tag2pr.fifo", "other.fifo");
     insta::assert_snapshot!(refused(settings(&other)).await, @"the store refused: SendMessage at http://sqs/: 400 QueueDoesNotExist: The specified queue does not exist.; create the queue, or name another");
     let mut stranger = settings(&server.queue_url());
