@@ -1,4 +1,4 @@
-"""S3 and SQS for the conformance suites, from a server that was not written here: moto, one request at a time.
+"""AWS for the conformance suites, from a server that was not written here: moto, one request at a time.
 
 As shipped, moto looks at a conditional header and writes afterwards, so two racing writers can both win; under one
 lock its compare-and-swap is atomic.
@@ -6,6 +6,7 @@ lock its compare-and-swap is atomic.
     pip install 'moto[server]'
     python tests/servers/moto_locked.py 0        # prints the address it listens on; 0 takes any free port
     TAG2PR_S3_ENDPOINT=http://127.0.0.1:PORT TAG2PR_SQS_ENDPOINT=http://127.0.0.1:PORT cargo test -p tag2pr-state
+    TAG2PR_AWS_ENDPOINT=http://127.0.0.1:PORT cargo test -p tag2pr-connect
 """
 
 import logging

@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tag2pr::config::{self, Way};
+use tag2pr::config::{self, RegistryCredentials, Way};
 use tag2pr::flow::Error;
 use tag2pr::flow::propose::{self, Outside, Report};
 use tag2pr::flow::{lease, sweep};
@@ -14,8 +14,9 @@ use tag2pr::repository_url::{RepositoryUrl, Scheme};
 use tag2pr::seams::{GitError, GitHost, GitRepository, Objects, Pokes, Registry, RepositoryId, Tokens};
 use tag2pr::secret::Secret;
 use tag2pr_hosts::{Address, GithubApp, Kind, Means};
-use tag2pr_oci::{Client, Credentials, Others, RegistrySettings};
+use tag2pr_oci::{Client, Credentials, Login, Others, RegistrySettings};
 
+use crate::ecr::Ecr;
 use crate::receiver::pokes;
 use crate::{ConnectError, Settings, read_secret};
 
@@ -174,17 +175,23 @@ fn pace(sweep: config::Sweep) -> sweep::Pace {
 }
 
 fn registry(one: &config::Registry, settings: &Settings) -> Result<RegistrySettings, ConnectError> {
-    let credentials = match &one.credentials {
-        Some(reference) => {
+    let mut credentials = None;
+    let mut login: Option<Arc<dyn Login>> = None;
+    match &one.credentials {
+        Some(RegistryCredentials::Secret(reference)) => {
             let secret = read_secret(reference, &settings.base)?;
             let parsed = Credentials::parse(&secret).ok_or_else(|| ConnectError::Secret {
                 reference: reference.to_string(),
                 reason: "is not of the form `user:password`".to_owned(),
             })?;
-            Some(parsed)
+            credentials = Some(parsed);
         }
-        None => None,
-    };
+        Some(RegistryCredentials::Ecr) => {
+            let unusable = |reason| ConnectError::Unusable { file: settings.file.clone(), reason };
+            login = Some(Arc::new(Ecr::of(&one.host).map_err(unusable)?));
+        }
+        None => {}
+    }
     let ca = one.ca.as_ref().map(|path| {
         let path = settings.base.join(path);
         fs::read(&path).map_err(|error| ConnectError::Unusable {
@@ -196,6 +203,7 @@ fn registry(one: &config::Registry, settings: &Settings) -> Result<RegistrySetti
         host: one.host.clone(),
         insecure: one.insecure,
         credentials,
+        login,
         ca: ca.transpose()?,
         aliases: one.aliases.clone(),
         token_hosts: one.token_hosts.clone(),

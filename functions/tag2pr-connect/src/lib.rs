@@ -11,6 +11,7 @@
 //! | `TAG2PR_CACHE` | where Git repositories are kept between calls; the temporary directory by default |
 
 mod deployment;
+mod ecr;
 mod key_sets;
 mod receiver;
 mod settings;

@@ -67,8 +67,12 @@ impl Client {
         Ok(Self { hosts, others, limits, http, memory: Memory::default() })
     }
 
-    /// The registry of an image.
-    fn host(&self, image: &ImageName) -> Result<Host, RegistryError> {
+    /// The registry of an image, with whatever gets us in.
+    async fn host(&self, image: &ImageName) -> Result<Host, RegistryError> {
+        self.configured(image)?.logged_in().await
+    }
+
+    fn configured(&self, image: &ImageName) -> Result<Host, RegistryError> {
         let name = image.registry();
         if let Some(host) = self.hosts.iter().find(|host| host.names.iter().any(|known| known == name)) {
             return Ok(host.clone());
@@ -124,7 +128,7 @@ impl Client {
 #[async_trait]
 impl Registry for Client {
     async fn digest(&self, image: &ImageName, tag: &Tag) -> Result<Option<Digest>, RegistryError> {
-        let host = &self.host(image)?;
+        let host = &self.host(image).await?;
         let mut response = self.manifest(host, image, tag, Method::HEAD).await?;
         if response.status() == StatusCode::OK {
             if let Some(value) = response.headers().get("docker-content-digest") {
@@ -144,7 +148,7 @@ impl Registry for Client {
     }
 
     async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError> {
-        let host = &self.host(image)?;
+        let host = &self.host(image).await?;
         let unreadable = |digest: &Digest, reason| host.refused(format!("{digest} cannot be read: {reason}"));
         let Some(manifest) = self.content(host, image, "manifests", digest, MANIFEST_BYTES).await? else {
             return Ok(None);
@@ -162,11 +166,11 @@ impl Registry for Client {
     }
 
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
-        listing::tags(&self.memory, &self.host(image)?, image, &self.limits).await
+        listing::tags(&self.memory, &self.host(image).await?, image, &self.limits).await
     }
 
     async fn page(&self, image: &ImageName, from: Option<&str>) -> Result<Page, RegistryError> {
-        listing::page(&self.memory, &self.host(image)?, image, from, &self.limits).await
+        listing::page(&self.memory, &self.host(image).await?, image, from, &self.limits).await
     }
 }
 

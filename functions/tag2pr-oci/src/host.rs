@@ -1,6 +1,7 @@
 //! One registry: its addresses, and every request that goes to it.
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::fmt::rfc2822;
@@ -13,7 +14,7 @@ use tag2pr::image::{DOCKER_HUB, ImageName};
 use tag2pr::seams::RegistryError;
 use url::Url;
 
-use crate::settings::{Credentials, InvalidSettings, Limits, RegistrySettings, canonical};
+use crate::settings::{Credentials, InvalidSettings, Limits, Login, RegistrySettings, canonical};
 
 /// Docker Hub's API, which is not served at the host that its images are named after.
 const DOCKER_HUB_API: &str = "registry-1.docker.io";
@@ -37,6 +38,7 @@ pub(crate) struct Host {
     pub(crate) names: Vec<String>,
     pub(crate) insecure: bool,
     pub(crate) credentials: Option<Credentials>,
+    login: Option<Arc<dyn Login>>,
     pub(crate) token_hosts: Vec<String>,
     pub(crate) http: reqwest::Client,
 }
@@ -58,7 +60,16 @@ impl Host {
             None => shared.clone(),
         };
         let token_hosts = settings.token_hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
-        Ok(Self { name, names, insecure: settings.insecure, credentials: settings.credentials, token_hosts, http })
+        let RegistrySettings { insecure, credentials, login, .. } = settings;
+        Ok(Self { name, names, insecure, credentials, login, token_hosts, http })
+    }
+
+    /// The same with credentials that are good now, if they are of the kind that runs out.
+    pub(crate) async fn logged_in(mut self) -> Result<Self, RegistryError> {
+        if let Some(login) = &self.login {
+            self.credentials = Some(login.login(Timestamp::now()).await?);
+        }
+        Ok(self)
     }
 
     /// A registry that nothing is configured for.
@@ -68,6 +79,7 @@ impl Host {
             names: vec![name.to_owned()],
             insecure: false,
             credentials: None,
+            login: None,
             token_hosts: Vec::new(),
             http: http.clone(),
         }

@@ -26,4 +26,4 @@ mod listing;
 pub mod settings;
 
 pub use client::Client;
-pub use settings::{Credentials, InvalidSettings, Limits, Others, RegistrySettings};
+pub use settings::{Credentials, InvalidSettings, Limits, Login, Others, RegistrySettings};

@@ -1,8 +1,13 @@
 //! Which registries there are, and how each is reached.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use jiff::Timestamp;
 use tag2pr::image::{ImageName, InvalidImage};
+use tag2pr::seams::RegistryError;
 use tag2pr::secret::Secret;
 
 /// How one registry is reached.
@@ -14,12 +19,21 @@ pub struct RegistrySettings {
     pub insecure: bool,
     /// Who asks; `None` asks anonymously.
     pub credentials: Option<Credentials>,
+    /// Whom to ask for credentials that do not last, in place of [`Self::credentials`].
+    pub login: Option<Arc<dyn Login>>,
     /// Certificates in PEM that are trusted for this registry, besides those of the system.
     pub ca: Option<Vec<u8>>,
     /// Other names that images of this registry go by; requests go to `host`.
     pub aliases: Vec<String>,
     /// Hosts, besides the registry's own and its domain, that may be shown the credentials in exchange for a token.
     pub token_hosts: Vec<String>,
+}
+
+/// Makes credentials that run out, and makes them anew before they do.
+#[async_trait]
+pub trait Login: Send + Sync + fmt::Debug {
+    /// Credentials that are good for some minutes from now.
+    async fn login(&self, now: Timestamp) -> Result<Credentials, RegistryError>;
 }
 
 /// A user and a password, which may be an access token.

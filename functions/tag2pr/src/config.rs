@@ -57,9 +57,9 @@ pub struct Registry {
     /// Plain HTTP.
     #[serde(default)]
     pub insecure: bool,
-    /// `user:password`
+    /// Who asks; anonymously if absent.
     #[serde(default)]
-    pub credentials: Option<SecretRef>,
+    pub credentials: Option<RegistryCredentials>,
     /// Other names that senders use for it.
     #[serde(default)]
     pub aliases: Vec<String>,
@@ -76,6 +76,24 @@ pub struct Registry {
 
 fn yes() -> bool {
     true
+}
+
+/// How to get into a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistryCredentials {
+    /// A secret of the form `user:password`.
+    Secret(SecretRef),
+    /// `ecr`: AWS is asked for a password that lasts some hours, with the credentials of this process.
+    Ecr,
+}
+
+impl<'de> Deserialize<'de> for RegistryCredentials {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "ecr" => Ok(Self::Ecr),
+            reference => reference.parse().map(Self::Secret).map_err(de::Error::custom),
+        }
+    }
 }
 
 /// One manifests repository.

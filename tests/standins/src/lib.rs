@@ -4,6 +4,7 @@
 //! thing fails. What each of them must do is said by the conformance suites in `tag2pr::testing`, which the real thing
 //! passes as well.
 
+pub mod aws;
 pub mod azure_devops;
 pub mod bitbucket;
 pub mod bitbucket_data_center;

@@ -1,5 +1,7 @@
-use tag2pr::seams::Registry as _;
-use tag2pr_standins::registry::{Access, Fault, Kind, Listing, PASSWORD, Registry};
+use tag2pr::seams::{Registry as _, RegistryError};
+use tag2pr::secret::Secret;
+use tag2pr_oci::{Credentials, Login, RegistrySettings};
+use tag2pr_standins::registry::{Access, Fault, Kind, Listing, PASSWORD, Registry, USER};
 
 use crate::{DIGEST, client, digest, image, read, settings, tag, team};
 
@@ -30,6 +32,32 @@ async fn a_registry_is_asked_once_what_it_wants_to_see() {
         client.digest(&image(registry.address(), repository), &tag("1.0")).await.unwrap();
     }
     assert_eq!(registry.count(Kind::Head), 4, "one more than the digests");
+}
+
+/// Hands out one password after the other.
+#[derive(Debug)]
+struct InTurn(std::sync::Mutex<Vec<&'static str>>);
+
+#[async_trait::async_trait]
+impl Login for InTurn {
+    async fn login(&self, _: jiff::Timestamp) -> Result<Credentials, RegistryError> {
+        match self.0.lock().unwrap().pop() {
+            Some(password) => Ok(Credentials { user: USER.to_owned(), password: Secret::new(password) }),
+            None => Err(RegistryError::Refused { registry: "it".to_owned(), reason: "no more".to_owned() }),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_does_not_last_is_asked_for_each_time() {
+    let registry = registry(Access::Basic);
+    let login = InTurn(vec!["no longer the password", PASSWORD].into());
+    let settings = RegistrySettings { login: Some(std::sync::Arc::new(login)), ..settings(registry.address(), None) };
+    let (client, web) = (client(settings), image(registry.address(), "team/web"));
+    assert_eq!(client.digest(&web, &tag("1.0")).await.unwrap(), digest(DIGEST));
+    let denied = client.digest(&web, &tag("1.0")).await;
+    assert!(read(denied, registry.address()).contains("it does not accept user `team`"));
+    assert_eq!(client.tags(&web).await.unwrap_err().to_string(), "registry it refused: no more");
 }
 
 #[tokio::test]
