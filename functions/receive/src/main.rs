@@ -3,14 +3,15 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};
 use tag2pr::endpoint;
-use tag2pr_connect::Receiver;
+use tag2pr_connect::{Receiver, Renewed};
 use tag2pr_lambda::invocation::Invocation;
 use tag2pr_lambda::{Failed, cannot_start, function_url, log, queue};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let receiver = &Receiver::from_environment().await.unwrap_or_else(|error| cannot_start(&error));
+    let receiver = &Renewed::start(Receiver::from_environment).await.unwrap_or_else(|error| cannot_start(&error));
     run(service_fn(async |event: LambdaEvent<Value>| {
+        let receiver = &*log::renewed(receiver.get().await);
         let writer = format!("receive/{}", event.context.request_id);
         match Invocation::read(event.payload).map_err(Failed::permanent)? {
             Invocation::Http(request) => Ok(answer(receiver, function_url::request(*request), &writer).await),

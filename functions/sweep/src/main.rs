@@ -3,14 +3,15 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};
 use tag2pr::flow::sweep::What;
-use tag2pr_connect::Deployment;
+use tag2pr_connect::{Deployment, Renewed};
 use tag2pr_lambda::{Failed, cannot_start, log};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let deployment = &Deployment::from_environment().await.unwrap_or_else(|error| cannot_start(&error));
+    let deployment = &Renewed::start(Deployment::from_environment).await.unwrap_or_else(|error| cannot_start(&error));
     // Whatever wakes it up, it does what is due; what a person sends may ask for everything.
     run(service_fn(async |event: LambdaEvent<Value>| {
+        let deployment = log::renewed(deployment.get().await);
         let writer = format!("sweep/{}", event.context.request_id);
         let what = if event.payload["everything"] == json!(true) { What::Everything } else { What::Due };
         let report = deployment.sweep(what, &writer, jiff::Timestamp::now()).await.map_err(Failed::from)?;

@@ -71,8 +71,8 @@ const UNSEEN: usize = 128;
 ///
 /// When a secret, an address or the port cannot be used.
 pub async fn start(settings: &Settings, listen: &str) -> Result<Listener, ConnectError> {
-    let receiver = Receiver::connect(settings)?;
-    let deployment = Arc::new(Deployment::connect(settings)?);
+    let receiver = Receiver::connect(settings).await?;
+    let deployment = Arc::new(Deployment::connect(settings).await?);
     let unusable = |reason: String| ConnectError::Unusable { file: settings.file.clone(), reason };
     let cannot_listen = |error| {
         unusable(format!("cannot listen on {listen}: {error}; choose another with `listen:` or --listen HOST:PORT"))

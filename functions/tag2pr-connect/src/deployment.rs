@@ -18,7 +18,8 @@ use tag2pr_oci::{Client, Credentials, Login, Others, RegistrySettings};
 
 use crate::ecr::Ecr;
 use crate::receiver::pokes;
-use crate::{ConnectError, Settings, read_secret};
+use crate::secrets::{self, Secrets};
+use crate::{ConnectError, Connected, Settings};
 
 /// Everything that `propose` and `sweep` work with.
 pub struct Deployment {
@@ -29,6 +30,13 @@ pub struct Deployment {
     aliases: BTreeMap<String, String>,
     repositories: Vec<Repository>,
     pace: sweep::Pace,
+    may_change: bool,
+}
+
+impl Connected for Deployment {
+    fn may_change(&self) -> bool {
+        self.may_change
+    }
 }
 
 /// One manifests repository, connected.
@@ -47,20 +55,21 @@ impl Deployment {
     ///
     /// When something is missing; the error says what.
     pub async fn from_environment() -> Result<Self, ConnectError> {
-        Self::connect(&Settings::read(None).await?)
+        Self::connect(&Settings::read(None).await?).await
     }
 
-    /// Connects what a configuration says. Nothing is asked of anybody yet.
+    /// Connects what a configuration says. Nothing is asked of anybody yet but the secrets that AWS keeps.
     ///
     /// # Errors
     ///
     /// When a secret, a certificate or an address cannot be used.
-    pub fn connect(settings: &Settings) -> Result<Self, ConnectError> {
+    pub async fn connect(settings: &Settings) -> Result<Self, ConnectError> {
+        let secrets = &Secrets::of(secrets::of_ours(&settings.config), &settings.base).await?;
         // Somebody may have chosen before; then that one is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let unusable = |reason: String| ConnectError::Unusable { file: settings.file.clone(), reason };
         let registries =
-            settings.config.registries.iter().map(|one| registry(one, settings)).collect::<Result<_, _>>()?;
+            settings.config.registries.iter().map(|one| registry(one, settings, secrets)).collect::<Result<_, _>>()?;
         let client = Client::new(registries, Others::Anonymous).map_err(|error| unusable(error.to_string()))?;
         let unasked = settings.config.registries.iter().filter(|one| !one.confirm).map(|one| one.host.clone());
         let repositories = settings
@@ -68,7 +77,7 @@ impl Deployment {
             .repositories
             .iter()
             .enumerate()
-            .map(|(index, one)| repository(index, one, settings))
+            .map(|(index, one)| repository(index, one, settings, secrets))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             objects: Arc::clone(&settings.objects),
@@ -78,6 +87,7 @@ impl Deployment {
             aliases: settings.config.aliases(),
             repositories,
             pace: pace(settings.config.sweep),
+            may_change: secrets.may_change(),
         })
     }
 
@@ -174,12 +184,12 @@ fn pace(sweep: config::Sweep) -> sweep::Pace {
     sweep::Pace { listing: sweep.listing.0, requests: usize::try_from(sweep.requests).unwrap_or(usize::MAX) }
 }
 
-fn registry(one: &config::Registry, settings: &Settings) -> Result<RegistrySettings, ConnectError> {
+fn registry(one: &config::Registry, settings: &Settings, secrets: &Secrets) -> Result<RegistrySettings, ConnectError> {
     let mut credentials = None;
     let mut login: Option<Arc<dyn Login>> = None;
     match &one.credentials {
         Some(RegistryCredentials::Secret(reference)) => {
-            let secret = read_secret(reference, &settings.base)?;
+            let secret = secrets.read(reference)?;
             let parsed = Credentials::parse(&secret).ok_or_else(|| ConnectError::Secret {
                 reference: reference.to_string(),
                 reason: "is not of the form `user:password`".to_owned(),
@@ -210,7 +220,12 @@ fn registry(one: &config::Registry, settings: &Settings) -> Result<RegistrySetti
     })
 }
 
-fn repository(index: usize, one: &config::Repository, settings: &Settings) -> Result<Repository, ConnectError> {
+fn repository(
+    index: usize,
+    one: &config::Repository,
+    settings: &Settings,
+    secrets: &Secrets,
+) -> Result<Repository, ConnectError> {
     let mut url = RepositoryUrl::parse(&one.url).map_err(|error| ConnectError::Unusable {
         file: settings.file.clone(),
         // The text may hold a password: it is not repeated.
@@ -241,14 +256,14 @@ fn repository(index: usize, one: &config::Repository, settings: &Settings) -> Re
     let (token, tokens): (Option<Secret>, Option<Arc<dyn Tokens>>) = match ways.transpose()? {
         None => (None, None),
         Some(Way::Token(token)) => {
-            let token = read_secret(token, &settings.base)?;
+            let token = secrets.read(token)?;
             (Some(token.clone()), Some(Arc::new(token)))
         }
         Some(Way::App { .. }) if kind != Kind::Github => {
             return Err(unusable(format!("`credentials.app` is for GitHub, and this is {kind}: give a `token`")));
         }
         Some(Way::App { app, key, installation }) => {
-            let key = read_secret(key, &settings.base)?;
+            let key = secrets.read(key)?;
             let app = GithubApp::new(client.clone(), &id, &app.to_string(), &key, installation, &at);
             (None, Some(Arc::new(app.map_err(|error| unusable(error.to_string()))?)))
         }

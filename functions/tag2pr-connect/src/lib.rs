@@ -14,11 +14,14 @@ mod deployment;
 mod ecr;
 mod key_sets;
 mod receiver;
+mod renewed;
+mod secrets;
 mod settings;
 
 pub use deployment::{Deployment, Repository};
 pub use receiver::Receiver;
-pub use settings::{Settings, read_secret};
+pub use renewed::{Connected, Renewed};
+pub use settings::Settings;
 
 use tag2pr::problem::Problem;
 use tag2pr::seams::StoreError;

@@ -16,7 +16,8 @@ use tag2pr::secret::Secret;
 use tag2pr_state::queue::{Inbox, Sqs, SqsSettings};
 
 use crate::key_sets::Published;
-use crate::{ConnectError, Settings};
+use crate::secrets::{self, Secrets};
+use crate::{ConnectError, Connected, Settings};
 
 /// Takes deliveries.
 pub struct Receiver {
@@ -32,6 +33,13 @@ pub struct Receiver {
     pub secrets: BTreeMap<String, Vec<Secret>>,
     /// The repositories whose hosts send webhooks.
     pub hooks: Vec<Hook>,
+    may_change: bool,
+}
+
+impl Connected for Receiver {
+    fn may_change(&self) -> bool {
+        self.may_change
+    }
 }
 
 impl Receiver {
@@ -41,7 +49,7 @@ impl Receiver {
     ///
     /// When something is missing; the error says what.
     pub async fn from_environment() -> Result<Self, ConnectError> {
-        Self::connect(&Settings::read(None).await?)
+        Self::connect(&Settings::read(None).await?).await
     }
 
     /// Connects what a configuration says.
@@ -49,11 +57,13 @@ impl Receiver {
     /// # Errors
     ///
     /// When a secret or the queue cannot be used.
-    pub fn connect(settings: &Settings) -> Result<Self, ConnectError> {
+    pub async fn connect(settings: &Settings) -> Result<Self, ConnectError> {
+        let secrets = Secrets::of(secrets::of_senders(&settings.config), &settings.base).await?;
         Ok(Self {
             pokes: pokes(settings)?,
-            secrets: settings.source_secrets()?,
-            hooks: settings.host_hooks()?,
+            secrets: settings.source_secrets(&secrets)?,
+            hooks: settings.host_hooks(&secrets)?,
+            may_change: secrets.may_change(),
             issuers: Issuers::new(Arc::new(Published { base: settings.base.clone() })),
             objects: Arc::clone(&settings.objects),
             config: settings.config.clone(),

@@ -1,4 +1,4 @@
-//! Where the configuration is, and the secrets that it refers to.
+//! Where the configuration is, and what it says of sources and repositories.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tag2pr::config::{Config, Repository, SecretRef};
+use tag2pr::config::{Config, Repository};
 use tag2pr::endpoint::hosts::Hook;
 use tag2pr::keys::Key;
 use tag2pr::repository_url::{self, RepositoryUrl, Scheme};
@@ -15,6 +15,7 @@ use tag2pr::secret::Secret;
 use tag2pr_hosts::Kind;
 
 use crate::ConnectError;
+use crate::secrets::Secrets;
 
 /// A configuration that was read, and the store that it names.
 #[derive(Clone)]
@@ -84,12 +85,12 @@ impl Settings {
     /// # Errors
     ///
     /// When one is not where the configuration says.
-    pub fn source_secrets(&self) -> Result<BTreeMap<String, Vec<Secret>>, ConnectError> {
+    pub(crate) fn source_secrets(&self, secrets: &Secrets) -> Result<BTreeMap<String, Vec<Secret>>, ConnectError> {
         let sources = self.config.sources.iter();
         sources
             .map(|(name, source)| {
-                let secrets = source.secret.iter().map(|secret| read_secret(secret, &self.base));
-                Ok((name.clone(), secrets.collect::<Result<_, _>>()?))
+                let own = source.secret.iter().map(|secret| secrets.read(secret));
+                Ok((name.clone(), own.collect::<Result<_, _>>()?))
             })
             .collect()
     }
@@ -99,7 +100,7 @@ impl Settings {
     /// # Errors
     ///
     /// When a secret is not where the configuration says, or it cannot be told what kind of host it is.
-    pub fn host_hooks(&self) -> Result<Vec<Hook>, ConnectError> {
+    pub(crate) fn host_hooks(&self, secrets: &Secrets) -> Result<Vec<Hook>, ConnectError> {
         let with_hooks = self.config.repositories.iter().filter(|one| !one.webhook.is_empty());
         with_hooks
             .map(|one| {
@@ -114,8 +115,8 @@ impl Settings {
                 let forge = kind
                     .forge()
                     .ok_or_else(|| unusable(format!("{repository}: there is no host that could send a `webhook`")))?;
-                let secrets = one.webhook.iter().map(|secret| read_secret(secret, &self.base));
-                Ok(Hook { repository, forge, secrets: secrets.collect::<Result<_, _>>()? })
+                let own = one.webhook.iter().map(|secret| secrets.read(secret));
+                Ok(Hook { repository, forge, secrets: own.collect::<Result<_, _>>()? })
             })
             .collect()
     }
@@ -142,29 +143,6 @@ async fn from_store(store: &str) -> Result<Found, ConnectError> {
 /// A path that is relative to the configuration's own folder; a URL stays as it is, and so does nothing.
 pub(crate) fn from(base: &Path, path: &str) -> String {
     if path.contains("://") || path.is_empty() { path.to_owned() } else { base.join(path).display().to_string() }
-}
-
-/// Reads a secret from where a configuration says that it is.
-///
-/// # Errors
-///
-/// When it is not there, or empty.
-pub fn read_secret(reference: &SecretRef, base: &Path) -> Result<Secret, ConnectError> {
-    let failed = |reason: String| ConnectError::Secret { reference: reference.to_string(), reason };
-    let text = match reference {
-        SecretRef::Environment(name) => {
-            env::var(name).map_err(|_| failed(format!("is not there: set the environment variable {name}")))?
-        }
-        SecretRef::File(path) => {
-            let path = base.join(path);
-            fs::read_to_string(&path).map_err(|error| failed(format!("cannot be read: {}: {error}", path.display())))?
-        }
-    };
-    let secret = Secret::new(&text);
-    if secret.is_empty() {
-        return Err(failed("is empty".to_owned()));
-    }
-    Ok(secret)
 }
 
 fn variable(name: &str) -> Option<String> {

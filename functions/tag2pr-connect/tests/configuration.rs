@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use tag2pr::config::SecretRef;
 use tag2pr::keys::Key;
 use tag2pr::seams::{Expected, RepositoryId};
-use tag2pr_connect::{Deployment, Receiver, Settings, read_secret};
+use tag2pr_connect::{Deployment, Receiver, Settings};
 use tag2pr_standins::git::{self, Bare, Entry};
 use tempfile::TempDir;
 
@@ -38,7 +37,7 @@ impl Folder {
             Ok(settings) => settings,
             Err(error) => return self.without_path(&error),
         };
-        match (Receiver::connect(&settings), Deployment::connect(&settings)) {
+        match (Receiver::connect(&settings).await, Deployment::connect(&settings).await) {
             (Err(error), _) | (_, Err(error)) => self.without_path(&error),
             (Ok(_), Ok(deployment)) => format!("{} repositories", deployment.repositories().len()),
         }
@@ -75,11 +74,11 @@ async fn paths_are_relative_to_the_configuration_and_not_to_the_process() {
     fleet.push("main", &[Entry::file("README.md", "# Fleet\n")], "First");
 
     let settings = folder.settings().await;
-    let receiver = Receiver::connect(&settings).unwrap();
+    let receiver = Receiver::connect(&settings).await.unwrap();
     assert!(receiver.secrets["harbor"][0].matches(b"hunter2"));
     receiver.objects.put(&Key::config(), b"x".to_vec(), Expected::Absent).await.unwrap();
     assert!(folder.path().join("state/tag2pr.yaml").is_file());
-    let deployment = Deployment::connect(&settings).unwrap();
+    let deployment = Deployment::connect(&settings).await.unwrap();
     let [repository] = deployment.repositories() else { panic!("one repository is configured") };
     assert_eq!(repository.id.path, fs::canonicalize(fleet.path()).unwrap().to_str().unwrap().trim_end_matches(".git"));
     let head = repository.git().head("main").await.unwrap();
@@ -91,14 +90,14 @@ async fn several_secrets_are_all_good_while_they_are_rotated() {
     let folder = Folder::with("store: x\nsources: { hub: { type: docker-hub, secret: [file:new, file:old] } }\n");
     folder.file("new", "one");
     folder.file("old", "two");
-    let secrets = folder.settings().await.source_secrets().unwrap();
-    assert!([&b"one"[..], b"two"].iter().all(|sent| secrets["hub"].iter().any(|secret| secret.matches(sent))));
+    let receiver = Receiver::connect(&folder.settings().await).await.unwrap();
+    assert!([&b"one"[..], b"two"].iter().all(|sent| receiver.secrets["hub"].iter().any(|secret| secret.matches(sent))));
 }
 
 #[tokio::test]
 async fn a_poke_for_a_repository_that_nobody_configured_says_so() {
     let folder = Folder::with("store: state\n");
-    let deployment = Deployment::connect(&folder.settings().await).unwrap();
+    let deployment = Deployment::connect(&folder.settings().await).await.unwrap();
     let id = RepositoryId { host: "github.com".into(), path: "acme/fleet".into(), base: "main".into() };
     let error = deployment.propose(&id, "test", "2026-02-06T00:00:00Z".parse().unwrap()).await.unwrap_err();
     insta::assert_snapshot!(error, @"github.com/acme/fleet@main refused: no repository of this name is configured; add it under `repositories:`");
@@ -107,7 +106,7 @@ async fn a_poke_for_a_repository_that_nobody_configured_says_so() {
 #[tokio::test]
 async fn a_mistake_in_the_file_is_named_with_its_place() {
     insta::assert_snapshot!(mistake("store: x\nrepositories:\n  - url: a\n    barnch: main\n").await, @"/srv/tag2pr.yaml:4:5: unknown key `barnch`; did you mean `branch`?");
-    insta::assert_snapshot!(mistake("store: x\nsources: { h: { type: harbor, secret: hunter2 } }\n").await, @"/srv/tag2pr.yaml:2:39: this is not a reference to a secret: write `env:NAME` or `file:PATH`, so that the secret itself stays out of this file");
+    insta::assert_snapshot!(mistake("store: x\nsources: { h: { type: harbor, secret: hunter2 } }\n").await, @"/srv/tag2pr.yaml:2:39: this is not a reference to a secret: write `env:NAME`, `file:PATH` or `secretsmanager:ID#key`, so that the secret itself stays out of this file");
 }
 
 #[tokio::test]
@@ -120,8 +119,14 @@ async fn a_secret_that_is_not_there_is_named() {
     insta::assert_snapshot!(folder.mistake().await, @"the secret `file:secrets/harbor` is empty");
     let token = "store: x\nrepositories: [{ url: 'https://github.com/acme/fleet', credentials: { token: file:t } }]\n";
     insta::assert_snapshot!(mistake(token).await, @"the secret `file:t` cannot be read: /srv/t: No such file or directory (os error 2)");
-    let unset = SecretRef::Environment("TAG2PR_TEST_NOT_SET".to_owned());
-    insta::assert_snapshot!(read_secret(&unset, Path::new(".")).unwrap_err(), @"the secret `env:TAG2PR_TEST_NOT_SET` is not there: set the environment variable TAG2PR_TEST_NOT_SET");
+    let unset = "store: x\nsources: { harbor: { type: harbor, secret: 'env:TAG2PR_TEST_NOT_SET' } }\n";
+    insta::assert_snapshot!(mistake(unset).await, @"the secret `env:TAG2PR_TEST_NOT_SET` is not there: set the environment variable TAG2PR_TEST_NOT_SET");
+}
+
+#[tokio::test]
+async fn a_registry_with_the_password_of_ecr_must_be_one() {
+    let config = "store: x\nregistries: [{ host: ghcr.io, credentials: ecr }]\n";
+    insta::assert_snapshot!(mistake(config).await, @"/srv/tag2pr.yaml: `credentials: ecr` is for hosts like `123456789012.dkr.ecr.eu-central-1.amazonaws.com`, and `ghcr.io` is none: give it `env:NAME` with `user:password`");
 }
 
 #[tokio::test]

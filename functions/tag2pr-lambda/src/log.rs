@@ -1,5 +1,6 @@
 //! One JSON object on a line of standard output: what CloudWatch reads fields from.
 
+use std::fmt::Display;
 use std::io::Write as _;
 
 use serde_json::{Value, json};
@@ -17,6 +18,14 @@ pub fn warn(message: &str, fields: Value) {
 /// Something that a person must look at.
 pub fn error(message: &str, fields: Value) {
     write("ERROR", message, fields);
+}
+
+/// Connections to go on with, and in the log why they could not be made anew.
+pub fn renewed<T, E: Display>((connections, failed): (T, Option<E>)) -> T {
+    if let Some(error) = failed {
+        warn(&format!("secrets are not read again, the old ones are used: {error}"), json!({}));
+    }
+    connections
 }
 
 fn write(level: &str, message: &str, fields: Value) {

@@ -241,6 +241,13 @@ pub enum SecretRef {
     Environment(String),
     /// `file:PATH`
     File(String),
+    /// `secretsmanager:ID#key`
+    SecretsManager {
+        /// Its name or its ARN.
+        id: String,
+        /// What of it, if it is a JSON object; all of it if absent.
+        key: Option<String>,
+    },
 }
 
 impl FromStr for SecretRef {
@@ -250,12 +257,16 @@ impl FromStr for SecretRef {
         match text.split_once(':') {
             Some(("env", name)) if !name.is_empty() => Ok(Self::Environment(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.to_owned())),
-            // The text may be the secret itself: it is not repeated.
-            _ => {
-                Err("this is not a reference to a secret: write `env:NAME` or `file:PATH`, so that the secret itself \
-                      stays out of this file"
-                    .to_owned())
+            Some(("secretsmanager", rest)) if !rest.is_empty() && !rest.starts_with('#') && !rest.ends_with('#') => {
+                let (id, key) = rest.split_once('#').map_or((rest, None), |(id, key)| (id, Some(key.to_owned())));
+                Ok(Self::SecretsManager { id: id.to_owned(), key })
             }
+            // The text may be the secret itself: it is not repeated.
+            _ => Err(
+                "this is not a reference to a secret: write `env:NAME`, `file:PATH` or `secretsmanager:ID#key`, so \
+                      that the secret itself stays out of this file"
+                    .to_owned(),
+            ),
         }
     }
 }
@@ -265,6 +276,8 @@ impl fmt::Display for SecretRef {
         match self {
             Self::Environment(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{path}"),
+            Self::SecretsManager { id, key: None } => write!(f, "secretsmanager:{id}"),
+            Self::SecretsManager { id, key: Some(key) } => write!(f, "secretsmanager:{id}#{key}"),
         }
     }
 }
@@ -282,7 +295,7 @@ pub(crate) fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
         type Value = Vec<SecretRef>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("`env:NAME`, `file:PATH`, or a list of them")
+            f.write_str("`env:NAME`, `file:PATH`, `secretsmanager:ID#key`, or a list of them")
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
@@ -382,6 +395,26 @@ limits: { body: 512KiB }
         let text = mistake("store: x\nsources:\n  h:\n    type: harbor\n    secret: hunter2\n");
         assert!(!text.contains("hunter2"));
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn a_reference_to_a_secret_says_where_it_is_and_is_written_as_it_was_read() {
+        let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:tag2pr-AbCdEf";
+        let managed =
+            |id: &str, key: Option<&str>| SecretRef::SecretsManager { id: id.to_owned(), key: key.map(str::to_owned) };
+        for (text, expected) in [
+            ("env:TOKEN".to_owned(), SecretRef::Environment("TOKEN".to_owned())),
+            ("file:/run/secrets/hub".to_owned(), SecretRef::File("/run/secrets/hub".to_owned())),
+            ("secretsmanager:tag2pr/hooks#harbor".to_owned(), managed("tag2pr/hooks", Some("harbor"))),
+            ("secretsmanager:token".to_owned(), managed("token", None)),
+            (format!("secretsmanager:{arn}#key"), managed(arn, Some("key"))),
+        ] {
+            let read: SecretRef = text.parse().unwrap();
+            assert_eq!((read.to_string(), read), (text, expected));
+        }
+        for wrong in ["", "env:", "secretsmanager:", "secretsmanager:#key", "secretsmanager:id#", "hunter2"] {
+            assert!(wrong.parse::<SecretRef>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A bucket and a FIFO queue on a server that was not written here: see `tests/servers/`.
+//! A bucket, a FIFO queue and a secret on a server that was not written here: see `tests/servers/`.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,14 +19,15 @@ pub const SECRET_KEY: &str = "end-to-end-secret-key";
 pub struct Aws {
     s3: String,
     sqs: String,
+    secrets: String,
     name: String,
     queue_url: String,
     client: Client,
 }
 
 impl Aws {
-    /// Makes them on the servers at `TAG2PR_S3_ENDPOINT` and `TAG2PR_SQS_ENDPOINT`; `None` if those are not named, see
-    /// [`parts::variable`].
+    /// Makes them on the servers at `TAG2PR_S3_ENDPOINT` and `TAG2PR_SQS_ENDPOINT`, with `TAG2PR_AWS_ENDPOINT` for what
+    /// else AWS has; `None` if those are not named, see [`parts::variable`].
     ///
     /// # Panics
     ///
@@ -34,23 +35,28 @@ impl Aws {
     pub async fn set_up() -> Option<Self> {
         let s3 = parts::variable("TAG2PR_S3_ENDPOINT", "a real S3 server")?;
         let sqs = parts::variable("TAG2PR_SQS_ENDPOINT", "a real SQS server")?;
+        let secrets = parts::variable("TAG2PR_AWS_ENDPOINT", "a real server for Secrets Manager")?;
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap();
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         let name = format!("tag2pr-end-to-end-{}-{started}", std::process::id());
-        let mut aws = Self { s3, sqs, name, queue_url: String::new(), client };
+        let mut aws = Self { s3, sqs, secrets, name, queue_url: String::new(), client };
         let bucket = named(aws.client.put(format!("{}/{}", aws.s3, aws.name)), "s3").send().await.unwrap();
         assert!(bucket.status().is_success(), "{bucket:?}");
         let queue = json!({ "QueueName": format!("{}.fifo", aws.name), "Attributes": { "FifoQueue": "true" } });
-        let made = aws.call("CreateQueue", &queue).await;
+        let made = aws.queue("CreateQueue", &queue).await;
         aws.queue_url = made["QueueUrl"].as_str().expect("a queue has a URL").to_owned();
         Some(aws)
     }
 
     /// What a function is told of them.
     pub fn variables(&self) -> Vec<(&'static str, String)> {
-        let queue = [("TAG2PR_QUEUE_URL", self.queue_url.clone()), ("AWS_ENDPOINT_URL_SQS", self.sqs.clone())];
-        [self.of_the_store(), queue.to_vec()].concat()
+        let others = [
+            ("TAG2PR_QUEUE_URL", self.queue_url.clone()),
+            ("AWS_ENDPOINT_URL_SQS", self.sqs.clone()),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.secrets.clone()),
+        ];
+        [self.of_the_store(), others.to_vec()].concat()
     }
 
     /// What a process is told whose pokes wait in the store.
@@ -90,7 +96,7 @@ impl Aws {
     /// it if none wait. What the function does not name as failed is removed from the queue by [`Aws::done`].
     pub async fn batch(&self) -> Value {
         let wanted = json!({ "QueueUrl": self.queue_url, "MaxNumberOfMessages": 10, "AttributeNames": ["All"] });
-        let received = self.call("ReceiveMessage", &wanted).await;
+        let received = self.queue("ReceiveMessage", &wanted).await;
         let messages = received["Messages"].as_array().cloned().unwrap_or_default();
         let records = messages.iter().map(|message| {
             json!({
@@ -108,16 +114,28 @@ impl Aws {
     pub async fn done(&self, batch: &Value) {
         for record in batch["Records"].as_array().into_iter().flatten() {
             let message = json!({ "QueueUrl": self.queue_url, "ReceiptHandle": record["receiptHandle"] });
-            self.call("DeleteMessage", &message).await;
+            self.queue("DeleteMessage", &message).await;
         }
     }
 
-    async fn call(&self, action: &str, input: &Value) -> Value {
-        let request = self.client.post(&self.sqs).header("x-amz-target", format!("AmazonSQS.{action}"));
-        let request = named(request, "sqs").header("content-type", "application/x-amz-json-1.0");
+    /// Keeps a secret, and returns its name.
+    pub async fn keep(&self, secret: &Value) -> String {
+        let token = format!("{:032}", std::process::id());
+        let secret = json!({ "Name": self.name, "SecretString": secret.to_string(), "ClientRequestToken": token });
+        self.call(&self.secrets, "secretsmanager", "secretsmanager.CreateSecret", "1.1", &secret).await;
+        self.name.clone()
+    }
+
+    async fn queue(&self, action: &str, input: &Value) -> Value {
+        self.call(&self.sqs, "sqs", &format!("AmazonSQS.{action}"), "1.0", input).await
+    }
+
+    async fn call(&self, url: &str, service: &str, target: &str, version: &str, input: &Value) -> Value {
+        let request = named(self.client.post(url).header("x-amz-target", target), service);
+        let request = request.header("content-type", format!("application/x-amz-json-{version}"));
         let response = request.body(input.to_string()).send().await.unwrap();
         let (status, text) = (response.status(), response.text().await.unwrap());
-        assert!(status.is_success(), "{action}: {status} {text}");
+        assert!(status.is_success(), "{target}: {status} {text}");
         serde_json::from_str(&text).unwrap_or_default()
     }
 }

@@ -233,13 +233,17 @@ async fn an_event_of_ecr_is_taken_from_eventbridge_a_queue_and_a_topic() {
     assert_eq!(objects.list(&Key::deliveries()).await.unwrap().len(), kept, "what is refused is not kept");
 }
 
-/// As deployed: the store and the configuration in a bucket, the pokes in a queue.
+/// As deployed: the store and the configuration in a bucket, the pokes in a queue, what Harbor proves itself with in
+/// Secrets Manager.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_becomes_a_pull_request_by_way_of_s3_and_sqs() {
     let Some(lab) = HomeLab::set_up() else { return };
     let Some(aws) = Aws::set_up().await else { return };
     let (objects, id) = (aws.objects(), lab.id());
-    let config = lab.config(lab.folder.path());
+    let secret = aws.keep(&json!({ "harbor": SECRETS[0] })).await;
+    let file = format!("file:{}/harbor", lab.folder.path().display());
+    let config = lab.config(lab.folder.path()).replace(&file, &format!("secretsmanager:{secret}#harbor"));
+    assert!(!config.contains(&file));
     objects.put(&Key::config(), config.into_bytes(), Expected::Absent).await.unwrap();
     let variables = [aws.variables(), vec![lab.cache()]].concat();
     let Some(lambda) = Emulator::start(lab.folder.path(), &variables) else { return };

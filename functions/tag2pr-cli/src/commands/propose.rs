@@ -23,7 +23,7 @@ pub struct Args {
 
 pub async fn run(args: &Args, format: Format) -> CommandResult {
     let settings = Settings::read(args.config.as_deref()).await.during("reading the configuration")?;
-    let deployment = Deployment::connect(&settings).during("connecting")?;
+    let deployment = Deployment::connect(&settings).await.during("connecting")?;
     if args.dry_run {
         return show::dry_run(&deployment, &[], format).await;
     }

@@ -80,8 +80,8 @@ pub async fn run(args: &Args, format: Format) -> CommandResult {
         quiet.for_each(|news| replayed.extend(news));
         return hindsight::show(policy, args.which.image.as_ref(), &replayed, format);
     }
-    let receiver = Receiver::connect(&settings).during("connecting")?;
-    let deployment = Deployment::connect(&settings).during("connecting")?;
+    let receiver = Receiver::connect(&settings).await.during("connecting")?;
+    let deployment = Deployment::connect(&settings).await.during("connecting")?;
     if args.dry_run {
         let mut replayed = Vec::new();
         for one in &recorded {

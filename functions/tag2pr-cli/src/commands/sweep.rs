@@ -22,7 +22,7 @@ pub struct Args {
 
 pub async fn run(args: &Args, format: Format) -> CommandResult {
     let settings = Settings::read(args.config.as_deref()).await.during("reading the configuration")?;
-    let deployment = Deployment::connect(&settings).during("connecting")?;
+    let deployment = Deployment::connect(&settings).await.during("connecting")?;
     let writer = writer("sweep");
     let sweeping = deployment.sweep(What::Everything, &writer, Timestamp::now());
     let report = patiently("listing tags", sweeping).await.during("sweeping")?;

@@ -55,7 +55,7 @@ pub async fn read(args: &Args, now: Timestamp) -> Result<Vec<Source>, Failure> {
         manifests.rename_registries(&settings.config.aliases());
         return Ok(vec![from_store(&*settings.objects, None, &settings.repository_ids(), manifests).await?]);
     }
-    let deployment = Deployment::connect(&settings).during("connecting")?;
+    let deployment = Deployment::connect(&settings).await.during("connecting")?;
     let mut sources = Vec::new();
     for repository in deployment.repositories() {
         let interest = Interest::default();
