@@ -3,12 +3,16 @@
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use tag2pr::flow::Error;
 use tag2pr::flow::propose::Report;
 use tag2pr::keys::Key;
 use tag2pr::seams::{RepositoryId, StoreError};
 use tag2pr_connect::Deployment;
+
+/// So many pokes are removed at the same time.
+const AT_ONCE: usize = 64;
 
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
@@ -28,10 +32,12 @@ pub async fn waiting(deployment: &Deployment, repository: &RepositoryId) -> Resu
 /// They must have been listed before: a poke that comes in meanwhile may know more than what was read, and stays.
 pub async fn serve(deployment: &Deployment, repository: &RepositoryId, pokes: &[Key]) -> Result<Report, Error> {
     let report = deployment.propose(repository, &writer("propose"), Timestamp::now()).await?;
-    for poke in pokes {
+    // Side by side: the store puts what is removed at the same time on disk in one go.
+    let removing = stream::iter(pokes).for_each_concurrent(AT_ONCE, |poke| async move {
         // One that stays is served again, and then there is nothing to do.
         let _ = deployment.objects().delete(poke).await;
-    }
+    });
+    removing.await;
     Ok(report)
 }
 
