@@ -21,6 +21,7 @@ mod journeys {
     mod settings;
     mod stories;
     mod sweeping;
+    mod waiting;
     mod wire;
     mod workers;
     mod world;

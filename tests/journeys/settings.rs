@@ -7,7 +7,7 @@ use super::world::{BASE, World};
 
 const DAY: i64 = 24 * 60 * 60;
 
-fn say(world: &World, settings: &str) {
+pub(crate) fn say(world: &World, settings: &str) {
     world.git.push_by_somebody_else(BASE, &[Entry::file(".tag2pr.yaml", settings)], "Tell tag2pr");
 }
 

@@ -83,7 +83,7 @@ fn a_pull_request_that_was_deleted_at_the_forge_is_found_and_opened_again() {
 }
 
 #[test]
-fn a_light_sweep_with_nothing_due_reads_two_objects_and_writes_none() {
+fn a_light_sweep_with_nothing_due_reads_three_objects_and_writes_none() {
     let mut world = home_lab();
     world.sweep();
     world.serve();
@@ -93,6 +93,7 @@ fn a_light_sweep_with_nothing_due_reads_two_objects_and_writes_none() {
     assert_eq!(world.sweep().poked, []);
     insta::assert_snapshot!(world.store.operations().join("\n"), @r"
     get sweep/schedule.json
+    get repositories/git.example/acme%2Ffleet/main/due.json
     get repositories/git.example/acme%2Ffleet/main/index.json
     ");
     assert_eq!(world.registry.calls(), before);

@@ -208,14 +208,17 @@ impl Worker {
         // Anything may have changed while nobody looked.
         let mut due = true;
         let mut failures = 0;
+        let mut next = None;
         loop {
+            due |= next.is_some_and(|next| next <= Timestamp::now());
             if let Some(result) = self.look(due).await {
                 due = result.is_err();
+                next = result.as_ref().map_or(next, |report| report.prepared.due.first());
                 failures = if due { failures + 1 } else { 0 };
                 let _ = self.tell.send(Happened::Proposed(self.repository.clone(), result)).await;
             }
             tokio::select! {
-                () = self.rest(failures) => {}
+                () = self.rest(failures, next) => {}
                 () = stopped(&mut stopping) => return,
             }
         }
@@ -230,10 +233,10 @@ impl Worker {
         }
     }
 
-    /// Until the next poke. After a failure a poke shortens the wait, but not to nothing.
-    async fn rest(&self, failures: u32) {
+    /// Until the next poke, or until something is due. After a failure a poke shortens the wait, but not to nothing.
+    async fn rest(&self, failures: u32, next: Option<Timestamp>) {
         let longest = match failures {
-            0 => LOOK,
+            0 => next.map_or(LOOK, |next| until(next).min(LOOK)),
             failures => {
                 sleep(RETRY.0).await;
                 (RETRY.0 * 2_u32.saturating_pow(failures - 1)).min(RETRY.1) - RETRY.0
@@ -241,6 +244,11 @@ impl Worker {
         };
         let _ = timeout(longest, self.poked.notified()).await;
     }
+}
+
+/// How long it is until then, a little more rather than less.
+fn until(then: Timestamp) -> Duration {
+    Duration::try_from(then.duration_since(Timestamp::now())).unwrap_or_default() + Duration::from_millis(1)
 }
 
 async fn keep_sweeping(

@@ -9,6 +9,7 @@
 //! repositories/<host>/<path>/<base>/index.json              policies and automations at one base commit
 //! repositories/<host>/<path>/<base>/proposals/<name>.json   what was last written, its pull request, its fate
 //! repositories/<host>/<path>/<base>/holds.json              what not to propose, and why
+//! repositories/<host>/<path>/<base>/due.json                when something is due without anybody's poke
 //! repositories/<host>/<path>/<base>/pull-requests/<n>.json  pull requests of repositories without a forge
 //! inbox/<repository>/<id>.json                              pokes for a local worker
 //! leases/<repository>.json                                  who works on a repository
@@ -118,6 +119,11 @@ impl Key {
     /// What must not be proposed to a repository.
     pub fn holds(repository: &RepositoryId) -> Self {
         Self(format!("{}holds.json", Self::repository(repository)))
+    }
+
+    /// When a repository must be looked at without anybody's poke.
+    pub fn due(repository: &RepositoryId) -> Self {
+        Self(format!("{}due.json", Self::repository(repository)))
     }
 
     fn repository(repository: &RepositoryId) -> String {

@@ -16,6 +16,7 @@
 
 pub mod config;
 pub mod delivery;
+pub mod due;
 pub mod endpoint;
 pub mod findings;
 pub mod flow;

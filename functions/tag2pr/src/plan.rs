@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use self::choice::{Choice, Unclear, choose};
 use self::pool::heard_of;
 pub use self::pool::{Aside, Pool, Why, known};
+use crate::due::{self, Wait};
 use crate::image::{Digest, ImageName, ImageRef, Tag};
 use crate::ledger::Ledger;
 use crate::manifests::{Automation, DeclaredPolicy, Manifests};
@@ -177,6 +178,8 @@ pub struct Plan {
     pub settled: Vec<String>,
     /// What became of each policy in each automation.
     pub lines: Vec<Line>,
+    /// What gets old enough, and when.
+    pub waits: Vec<Wait>,
     /// What registries must be asked before more can be said.
     pub questions: BTreeSet<Question>,
     /// What registries must say the platforms of.
@@ -239,6 +242,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Plan {
             bumps: draft.bumps,
             changes: draft.changes,
             files: draft.files.into_iter().map(|(path, bytes)| File { path: path.to_owned(), bytes }).collect(),
+            heard: draft.heard,
             otherwise_at: draft.first_seen.unwrap_or(Timestamp::UNIX_EPOCH),
         };
         match compose(parts) {
@@ -271,6 +275,7 @@ struct Draft<'a> {
     changes: Vec<Change>,
     bumps: Vec<Bump>,
     first_seen: Option<Timestamp>,
+    heard: Option<Timestamp>,
 }
 
 impl<'a> Draft<'a> {
@@ -285,6 +290,7 @@ impl<'a> Draft<'a> {
             changes: Vec::new(),
             bumps: Vec::new(),
             first_seen: None,
+            heard: None,
         }
     }
 
@@ -296,6 +302,7 @@ impl<'a> Draft<'a> {
             let Some(choice) = choices.get(&declared.name) else { continue };
             let in_git = self.in_git(automation, &declared.name);
             let (outcome, new) = self.decide(declared, choice, &in_git, plan);
+            plan.waits.extend(choice.of_age.filter(|_| in_git.marked).map(|until| self.too_young_until(until)));
             let tag = choice.chosen.as_ref().ok().map(|chosen| chosen.tag.to_string());
             plan.lines.push(Line {
                 proposal: self.name.to_owned(),
@@ -432,8 +439,9 @@ impl<'a> Draft<'a> {
             return (Outcome::Held(hold.reason.clone()), None);
         }
         if let (Some(age), Some(digest)) = (declared.minimum_age, digest)
-            && let Some(until) = self.too_young(image, &chosen.tag, digest, age)
+            && let Some((until, of_age)) = self.too_young(image, &chosen.tag, digest, age)
         {
+            plan.waits.extend(of_age.map(|until| self.too_young_until(until)));
             return (Outcome::TooYoung(until), None);
         }
         if let Some(unclear) = &choice.unclear {
@@ -458,16 +466,29 @@ impl<'a> Draft<'a> {
     }
 
     /// What a tag points at may be younger than the tag: until when, if it is too young.
-    fn too_young(&self, image: &ImageName, tag: &Tag, digest: &Digest, age: SignedDuration) -> Option<String> {
+    fn too_young(
+        &self,
+        image: &ImageName,
+        tag: &Tag,
+        digest: &Digest,
+        age: SignedDuration,
+    ) -> Option<(String, Option<Timestamp>)> {
         let entry = self.evidence.ledgers.get(image).and_then(|ledger| ledger.get(tag.as_str()));
         match entry.and_then(|entry| entry.digests.get(digest)) {
             Some(first) if self.evidence.now.duration_since(first.seen) >= age => None,
-            Some(first) => Some(format!(
-                "what {tag} points at now was first seen {}, and the policy wants an age that it has not reached",
-                minute(first.seen)
-            )),
-            None => Some(format!("since when {tag} points at what it does now is not known yet")),
+            Some(first) => {
+                let reason = format!(
+                    "what {tag} points at now was first seen {}, and the policy wants an age that it has not reached",
+                    minute(first.seen)
+                );
+                Some((reason, first.seen.checked_add(age).ok()))
+            }
+            None => Some((format!("since when {tag} points at what it does now is not known yet"), None)),
         }
+    }
+
+    fn too_young_until(&self, until: Timestamp) -> Wait {
+        Wait { proposal: self.name.to_owned(), why: due::Why::TooYoung, since: self.evidence.now, until }
     }
 
     /// Edits the files below the automation's path, on top of what was edited before.
@@ -522,6 +543,10 @@ impl<'a> Draft<'a> {
         });
         let from = former(changes);
         self.first_seen = self.first_seen.max(chosen.first_seen);
+        let ledger = choice.policy.as_ref().ok().and_then(|(image, _)| self.evidence.ledgers.get(image));
+        let entry = ledger.and_then(|ledger| ledger.get(chosen.tag.as_str()));
+        let pointed = entry.and_then(|entry| Some(entry.digests.get(confirmed.as_ref()?)?.seen));
+        self.heard = self.heard.max(chosen.first_seen).max(chosen.pushed_at).max(pointed);
         if let Some(bump) = self.bumps.iter_mut().find(|bump| bump.policy == *policy) {
             // Another automation of the same branch has brought it already.
             bump.from.extend(from);

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::due::Settle;
 use crate::image::{Digest, Tag};
 use crate::markers::{Change, Part};
 use crate::policy::PolicyName;
@@ -85,6 +86,10 @@ pub struct Proposal {
     pub is_draft: bool,
     /// What the host is asked for when it is opened.
     pub asks: Asks,
+    /// How long it waits for more pushes.
+    pub settle: Option<Settle>,
+    /// When the newest of its values was heard of.
+    pub heard: Option<Timestamp>,
     /// What could not be done as the automation says.
     pub problems: Vec<Problem>,
 }
@@ -139,6 +144,8 @@ pub struct Wishes {
     pub is_draft: bool,
     /// What the host is asked for.
     pub asks: Asks,
+    /// How long it waits for more pushes; not at all if none.
+    pub settle: Option<Settle>,
 }
 
 /// What a proposal is composed of.
@@ -160,6 +167,8 @@ pub struct Parts {
     pub changes: Vec<Change>,
     /// The files with their new bytes.
     pub files: Vec<File>,
+    /// When the newest of its values was heard of.
+    pub heard: Option<Timestamp>,
     /// The commit's time if no push has one.
     pub otherwise_at: Timestamp,
 }
@@ -190,6 +199,8 @@ pub fn compose(mut parts: Parts) -> Option<Proposal> {
         bumps: parts.bumps,
         is_draft: parts.wishes.is_draft,
         asks: parts.wishes.asks,
+        settle: parts.wishes.settle,
+        heard: parts.heard,
         problems: problem.into_iter().chain(wrong).collect(),
     })
 }
@@ -322,6 +333,7 @@ mod tests {
             changes: bumps.iter().map(change).collect(),
             bumps,
             files: Vec::new(),
+            heard: None,
             otherwise_at: Timestamp::UNIX_EPOCH,
         };
         compose(parts).unwrap()

@@ -70,6 +70,12 @@ pub struct ProposalSettings {
     /// The pull request's title, as a template like that of the commit's message; `.Title` is what it would be without.
     #[serde(default)]
     pub title: Option<String>,
+    /// How long to wait after a push for others that shall be in the same commit; not at all if nothing is said.
+    #[serde(default)]
+    pub settle: Option<Age>,
+    /// How long to wait at most while pushes keep coming; ten times `settle` if nothing is said.
+    #[serde(default)]
+    pub settle_at_most: Option<Age>,
     /// Whether pull requests are opened as drafts.
     #[serde(default)]
     pub draft: Option<bool>,
@@ -203,5 +209,7 @@ mod tests {
         insta::assert_snapshot!(problem("policies:\n  - name: a/b\n    platforms: [linux/amd64, arm64]\n"), @".tag2pr.yaml:3:30: `arm64` is no platform: write for example `linux/amd64`, `linux/arm64`, `linux/arm/v7` or `windows/amd64`");
         insta::assert_snapshot!(problem("policies:\n  - name: frontend\n"), @".tag2pr.yaml:2:11: `frontend` is no name: write `namespace/name`");
         insta::assert_snapshot!(problem("policies:\n  - name: a/b\n    minimumAge: 3 days\n"), @".tag2pr.yaml:3:17: `3 days` is no age: write for example `90s`, `15m`, `2h`, `3d` or `1w`");
+        insta::assert_snapshot!(problem("proposals:\n  - { name: a/b, settle: 60 }\n"), @".tag2pr.yaml:2:26: `60` is no age: write for example `90s`, `15m`, `2h`, `3d` or `1w`");
+        insta::assert_snapshot!(problem("proposals:\n  - { name: a/b, setle: 60s }\n"), @".tag2pr.yaml:2:18: unknown key `setle`; did you mean `settle`?");
     }
 }

@@ -24,11 +24,13 @@ use self::answers::{Answers, ROUNDS};
 pub use self::apply::apply;
 pub use self::records::{Claim, Fate, Holds, Index, Merged, Proposed};
 use super::{Error, ledgers};
+use crate::due::{self, Due, Wait};
 use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::ledger::{Ledger, News};
 use crate::manifests::{Interest, Manifests};
 use crate::plan::{Hold, Line, Outcome, Plan};
+use crate::proposal::minute;
 use crate::seams::{
     GitError, GitHost, GitRepository, Objects, PullRequest, Registry, RegistryError, RepositoryId, State,
 };
@@ -64,6 +66,8 @@ pub struct Prepared {
     pub ledgers: BTreeMap<ImageName, Ledger>,
     /// What is to be done.
     pub plan: Plan,
+    /// What is looked at again without a poke, and when.
+    pub due: Due,
     /// What could not be asked of a registry, in words; it is asked again later.
     pub waiting: Vec<String>,
     /// Images whose tags no registry lists for us: what no delivery brought is not known.
@@ -103,6 +107,8 @@ pub enum Did {
     Unchanged(PullRequest),
     /// The open pull request was closed: the base branch has its values.
     Settled(PullRequest),
+    /// Nothing yet: more pushes may follow.
+    Waits(Wait),
     /// Nothing, for this reason.
     LeftAlone(String),
     /// It was opened, and something that was asked for beside it was not done.
@@ -116,6 +122,9 @@ impl fmt::Display for Did {
             Self::Updated(pull) => write!(f, "updated {}", pull.url),
             Self::Unchanged(pull) => write!(f, "{} is up to date", pull.url),
             Self::Settled(pull) => write!(f, "closed {}: {SETTLED}", pull.url),
+            Self::Waits(wait) => {
+                write!(f, "waits until {} for more pushes, for one commit with all of them", minute(wait.until))
+            }
             Self::LeftAlone(reason) => write!(f, "left alone: {reason}"),
             Self::Remarked(remark) => write!(f, "not done: {remark}"),
         }
@@ -228,6 +237,8 @@ fn unfinished(prepared: &Prepared, done: &[(String, Did)]) -> String {
 ///
 /// What the outside says.
 pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: Timestamp) -> Result<Prepared, Error> {
+    let before = store::load::<Due>(outside.objects, &Key::due(outside.repository)).await?;
+    let before = before.map(|loaded| loaded.value).unwrap_or_default();
     let (mut proposed, mut new_holds) = ask_forge(outside, now).await?;
     let interest = Interest::default();
     let wanted = |path: &str, bytes: &[u8]| interest.wants(path, bytes);
@@ -281,7 +292,12 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     }
     let Answers { learned, missed, mut waiting, .. } = answers;
     waiting.dedup();
-    Ok(Prepared { manifests, ledgers, plan: draft, waiting, unlisted, missed, learned, proposed, new_holds })
+    let settling = draft.proposals.iter().filter_map(|proposal| {
+        let open = proposed.get(&proposal.name).filter(|known| known.open.is_some());
+        due::settling(proposal, open.map_or(&[], |known| &known.proposed.values), &before, now)
+    });
+    let due = Due { waits: settling.chain(draft.waits.iter().cloned()).collect() };
+    Ok(Prepared { manifests, ledgers, plan: draft, due, waiting, unlisted, missed, learned, proposed, new_holds })
 }
 
 /// What became of the proposals that were open when we last looked: asked once for each.

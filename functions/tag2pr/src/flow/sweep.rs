@@ -1,8 +1,9 @@
 //! The clock strikes: what registries have and the ledgers do not is evidence that a delivery should have brought, and
 //! what they no longer have is evidence too.
 //!
-//! A light sweep every minute serves what is due: it costs two reads while nothing is. Each image is listed at an
-//! interval of its own, and repositories are poked at another, because a poke may be lost after its push was stored.
+//! A light sweep every minute serves what is due: while nothing is, it costs one read and two for each
+//! repository. Each image is listed at an interval of its own, and repositories are poked at another, because a poke may
+//! be lost after its push was stored.
 
 mod listing;
 mod records;
@@ -14,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use self::records::{Accepted, Asking, Doubted, Listing, Reading, Schedule};
 use super::propose::Index;
 use super::{Error, Watchers};
+use crate::due::Due;
 use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::seams::{Objects, Poke, Pokes, Registry, RegistryError, RepositoryId, StoreError};
@@ -125,6 +127,15 @@ pub async fn sweep(outside: Outside<'_>, what: What, now: Timestamp) -> Result<R
     let poke_all =
         what == What::Everything || before.poked.is_none_or(|poked| now.duration_since(poked) >= POKES || now < poked);
 
+    // Named by when it was due, so that a queue takes a second sweep's poke for the same.
+    let mut causes: BTreeMap<&RepositoryId, String> = BTreeMap::new();
+    for repository in outside.repositories {
+        let due = store::load::<Due>(outside.objects, &Key::due(repository)).await?;
+        if let Some(at) = due.and_then(|due| due.value.first()).filter(|at| *at <= now) {
+            causes.insert(repository, format!("due-{:012x}", at.as_millisecond()));
+        }
+    }
+
     let mut followers: BTreeMap<ImageName, Vec<&RepositoryId>> = BTreeMap::new();
     for repository in outside.repositories {
         // A repository without an index was never proposed to: its first poke reads it, and lists its images.
@@ -187,8 +198,10 @@ pub async fn sweep(outside: Outside<'_>, what: What, now: Timestamp) -> Result<R
         concerned.extend(outside.repositories);
         after.poked = Some(now);
     }
-    for repository in outside.repositories.iter().filter(|repository| concerned.contains(repository)) {
-        let cause = format!("sweep-{:012x}", now.as_millisecond());
+    let is_stale = |repository: &&RepositoryId| concerned.contains(repository) || causes.contains_key(repository);
+    for repository in outside.repositories.iter().filter(is_stale) {
+        let cause = causes.get(repository).filter(|_| !concerned.contains(repository)).cloned();
+        let cause = cause.unwrap_or_else(|| format!("sweep-{:012x}", now.as_millisecond()));
         outside.pokes.send(&Poke { repository: repository.clone(), cause }).await?;
         report.poked.push(repository.clone());
     }

@@ -1,6 +1,7 @@
 //! Automations: Flux's objects that propose to this repository and base, and those of `.tag2pr.yaml`.
 
 use super::Automation;
+use crate::due::Settle;
 use crate::flux::{Found, ImageUpdateAutomation};
 use crate::problem::Place;
 use crate::proposal::Wishes;
@@ -44,9 +45,13 @@ pub(super) fn follow(
     (followed, passed_over)
 }
 
+/// So many settle windows are waited for at most, unless something else is said.
+const SETTLES: i32 = 10;
+
 /// What `.tag2pr.yaml` says of pull requests; what is said later counts more, lists add up.
 fn wishes<'a>(automation: &Automation, name: &str, about: impl Iterator<Item = &'a ProposalSettings>) -> Wishes {
     let mut wishes = Wishes::default();
+    let (mut window, mut at_most) = (None, None);
     for own in about {
         if let Some(title) = &own.title {
             wishes.title = Some(MessageTemplate {
@@ -57,6 +62,8 @@ fn wishes<'a>(automation: &Automation, name: &str, about: impl Iterator<Item = &
                 path: automation.path.clone(),
             });
         }
+        window = own.settle.or(window);
+        at_most = own.settle_at_most.or(at_most);
         wishes.is_draft = own.draft.unwrap_or(wishes.is_draft);
         wishes.asks.auto_merge = own.auto_merge.unwrap_or(wishes.asks.auto_merge);
         for (all, more) in [
@@ -68,6 +75,10 @@ fn wishes<'a>(automation: &Automation, name: &str, about: impl Iterator<Item = &
             all.extend(new);
         }
     }
+    wishes.settle = window.map(|window| Settle {
+        window: window.0,
+        at_most: at_most.map_or(window.0.saturating_mul(SETTLES), |most| most.0),
+    });
     wishes
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Choice<'a> {
     pub(super) chosen: Result<Chosen, String>,
     /// What keeps it from being known whether the tag holds the platforms that are wanted.
     pub(super) unclear: Option<Unclear>,
+    /// When the first of the tags that rank higher and are too young is old enough.
+    pub(super) of_age: Option<Timestamp>,
     /// What ranks higher and lacks a platform, in half a sentence.
     pub(super) passed_over: Option<String>,
     /// Why this tag: one sentence each, in Markdown.
@@ -60,6 +62,7 @@ pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, 
                 policy: Err(reason.clone()),
                 chosen: Err(reason.clone()),
                 unclear: None,
+                of_age: None,
                 passed_over: None,
                 why: Vec::new(),
             };
@@ -77,6 +80,7 @@ pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, 
     let selection = policy.select(known);
     let mut why = vec![rule(policy), sentence(&selection.summary().to_string())];
     why.extend(declared.minimum_age.and_then(|age| too_young(policy, &young, selection.selected, age)));
+    let of_age = declared.minimum_age.and_then(|age| of_age(policy, &young, selection.selected, age));
     let passed_over = passed_over(&pool);
     why.extend(passed_over.as_ref().map(|text| sentence(text)));
     why.extend(selection.selected.and_then(|selected| also_known_as(selected, known)));
@@ -104,7 +108,7 @@ pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, 
         (None, Some(error)) => Err(pool.in_place_of(error, declared).unwrap_or_else(|| error.to_string())),
         (None, None) => Err("there are no tags".to_owned()),
     };
-    Choice { policy: Ok((image, policy)), chosen, unclear, passed_over, why }
+    Choice { policy: Ok((image, policy)), chosen, unclear, of_age, passed_over, why }
 }
 
 /// The best of the tags that are too young, if it would have been selected.
@@ -120,6 +124,22 @@ fn too_young(
         return None;
     }
     Some(format!("{} ranks higher and is too young: {}.", markdown::code(best.tag), until(best, age)))
+}
+
+/// When the first of the tags that are too young, and would be selected if they were not, is old enough.
+fn of_age(
+    policy: &Policy,
+    young: &[Known<'_>],
+    selected: Option<&Known<'_>>,
+    age: SignedDuration,
+) -> Option<Timestamp> {
+    let selection = policy.select(young);
+    let next = selection.selected.map(|_| selection.runners_up(usize::MAX)).unwrap_or_default();
+    let better = |young: &&Known<'_>| {
+        selected.is_none_or(|selected| policy.compare(selected, young).is_none_or(std::cmp::Ordering::is_lt))
+    };
+    let better = selection.selected.into_iter().chain(next).filter(better);
+    better.filter_map(|young| young.first_seen?.checked_add(age).ok()).min()
 }
 
 /// What is needed to see what tags hold.

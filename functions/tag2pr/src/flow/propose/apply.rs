@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::records::{CLAIM, COMMITS};
 use super::{Claim, Did, Fate, Holds, Index, Known, Outside, Prepared, Proposed, SETTLED};
+use crate::due::{Due, Why};
 use crate::flow::{Error, Watchers, ledgers};
 use crate::keys::Key;
 use crate::manifests::Manifests;
@@ -22,6 +23,7 @@ use crate::store;
 pub async fn apply(outside: Outside<'_>, prepared: &Prepared, now: Timestamp) -> Result<Vec<(String, Did)>, Error> {
     take_note(outside, prepared).await?;
     remember_decisions(outside, prepared).await?;
+    remember_due(outside, &prepared.due).await?;
 
     let mut done = Vec::new();
     let mut refused = None;
@@ -37,9 +39,11 @@ pub async fn apply(outside: Outside<'_>, prepared: &Prepared, now: Timestamp) ->
         }
     };
     for proposal in &prepared.plan.proposals {
-        let did = match prepared.undecided(&proposal.name) {
-            Some(reason) => Ok(Did::LeftAlone(reason)),
-            None => propose_one(outside, prepared, proposal, now).await,
+        let settling = prepared.due.of(&proposal.name, Why::Settling);
+        let did = match (prepared.undecided(&proposal.name), settling) {
+            (Some(reason), _) => Ok(Did::LeftAlone(reason)),
+            (None, Some(wait)) => Ok(Did::Waits(wait.clone())),
+            (None, None) => propose_one(outside, prepared, proposal, now).await,
         };
         let opened = match &did {
             Ok(Did::Opened(pull)) => Some(pull.number),
@@ -63,6 +67,15 @@ pub async fn apply(outside: Outside<'_>, prepared: &Prepared, now: Timestamp) ->
         keep(name, did)?;
     }
     refused.map_or(Ok(done), Err)
+}
+
+/// Writes down when the repository must be looked at next, before anything is done that may fail.
+async fn remember_due(outside: Outside<'_>, due: &Due) -> Result<(), StoreError> {
+    store::update::<Due>(outside.objects, &Key::due(outside.repository), outside.writer, |was| {
+        (was.unwrap_or_default() != *due).then(|| due.clone())
+    })
+    .await
+    .map(|_| ())
 }
 
 /// Closes a pull request that has become pointless.
@@ -247,7 +260,7 @@ async fn propose_one(
             conclude(outside, proposal, &commit, pull).await?;
             Ok(did)
         }
-        Did::Settled(_) | Did::LeftAlone(_) | Did::Remarked(_) => Ok(did),
+        Did::Settled(_) | Did::Waits(_) | Did::LeftAlone(_) | Did::Remarked(_) => Ok(did),
     }
 }
 
