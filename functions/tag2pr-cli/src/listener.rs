@@ -33,7 +33,7 @@ pub enum Happened {
     /// A request was answered.
     Answered(Answer),
     /// A repository was looked at.
-    Proposed(RepositoryId, Result<propose::Report, Error>),
+    Proposed(RepositoryId, Result<Box<propose::Report>, Error>),
     /// Registries were listed.
     Swept(Result<sweep::Report, Error>),
 }
@@ -215,7 +215,7 @@ impl Worker {
                 due = result.is_err();
                 next = result.as_ref().map_or(next, |report| report.prepared.due.first());
                 failures = if due { failures + 1 } else { 0 };
-                let _ = self.tell.send(Happened::Proposed(self.repository.clone(), result)).await;
+                let _ = self.tell.send(Happened::Proposed(self.repository.clone(), result.map(Box::new))).await;
             }
             tokio::select! {
                 () = self.rest(failures, next) => {}

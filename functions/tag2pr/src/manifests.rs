@@ -83,11 +83,15 @@ pub struct DeclaredPolicy {
     pub platforms: Platforms,
 }
 
-/// An ImageUpdateAutomation, as far as it matters here.
-#[derive(Debug)]
+/// An ImageUpdateAutomation, or the part of it that has a pull request of its own, as far as it matters here.
+#[derive(Debug, Clone)]
 pub struct Automation {
-    /// `<namespace>.<name>`
+    /// `<namespace>.<name>`, and for a part of it `<namespace>.<name>.<part>`.
     pub name: String,
+    /// `<namespace>.<name>`
+    pub whole: String,
+    /// The one policy that a part is for; all of them if none.
+    pub only: Option<PolicyName>,
     /// Its policies are those of this namespace.
     pub namespace: String,
     /// Which of them; all if none.
@@ -114,6 +118,7 @@ impl Automation {
     /// Whether it applies a policy.
     pub fn applies(&self, policy: &DeclaredPolicy) -> bool {
         policy.name.namespace == self.namespace
+            && self.only.as_ref().is_none_or(|only| *only == policy.name)
             && self.selector.as_ref().is_none_or(|selector| selector.matches(&policy.labels))
     }
 }
@@ -146,7 +151,7 @@ impl Manifests {
         let not_read = NotRead::of(&snapshot.left_out, &rules, |file| all_markers.contains_key(file));
         problems.extend(not_read.too_large);
         let policies = policies::declare(&found, settings.as_ref());
-        let (automations, passed_over) = automations::follow(&found, settings.as_ref(), repository);
+        let (automations, passed_over) = automations::follow(&found, settings.as_ref(), &policies, repository);
         problems.sort();
         problems.dedup();
         Self {

@@ -235,6 +235,7 @@ pub fn plan(evidence: &Evidence<'_>) -> Plan {
         }
         let parts = Parts {
             name: draft.name.to_owned(),
+            automation: automations[0].whole.clone(),
             branch: branch.to_owned(),
             author: automations[0].author.clone(),
             message: automations.iter().find_map(|automation| automation.message.clone()),
@@ -268,7 +269,8 @@ struct InGit {
 /// A proposal in the making.
 struct Draft<'a> {
     name: &'a str,
-    /// The automations that share it: a hold may have been made while another one was the first.
+    /// The automations that share it: a hold may have been made while another one was the first, or while what shares a
+    /// pull request was another setting.
     sharing: BTreeSet<&'a str>,
     evidence: &'a Evidence<'a>,
     files: BTreeMap<&'a str, Vec<u8>>,
@@ -280,7 +282,7 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     fn new(automations: &[&'a Automation], evidence: &'a Evidence<'a>) -> Self {
-        let sharing = automations.iter().map(|automation| automation.name.as_str()).collect();
+        let sharing = automations.iter().flat_map(|one| [one.name.as_str(), one.whole.as_str()]).collect();
         let name = automations[0].name.as_str();
         Self {
             name,
@@ -430,11 +432,8 @@ impl<'a> Draft<'a> {
             Some(Answer::Digest(digest)) => Some(digest),
             Some(Answer::NotAsked(digest)) => digest.as_ref(),
         };
-        let held = self
-            .evidence
-            .holds
-            .iter()
-            .find(|hold| self.sharing.contains(hold.proposal.as_str()) && hold.is_on(&declared.name, tag, digest));
+        let held =
+            self.evidence.holds.iter().find(|hold| self.is_concerned(hold) && hold.is_on(&declared.name, tag, digest));
         if let Some(hold) = held {
             return (Outcome::Held(hold.reason.clone()), None);
         }
@@ -458,6 +457,12 @@ impl<'a> Draft<'a> {
                 None,
             ),
         }
+    }
+
+    /// Whether a hold was made on this proposal, or on the policy's part of it.
+    fn is_concerned(&self, hold: &Hold) -> bool {
+        let whole = hold.proposal.strip_suffix(hold.policy.name.as_str()).and_then(|rest| rest.strip_suffix('.'));
+        self.sharing.contains(hold.proposal.as_str()) || whole.is_some_and(|whole| self.sharing.contains(whole))
     }
 
     /// When the registry was found not to have a tag any more; none if it has it, as far as is known.

@@ -62,8 +62,10 @@ impl Bump {
 /// A change to the manifests repository as people will see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
-    /// `<namespace>.<automation>`
+    /// `<namespace>.<automation>`, or `<namespace>.<automation>.<group>`
     pub name: String,
+    /// `<namespace>.<automation>`
+    pub automation: String,
     /// The branch that carries it.
     pub branch: String,
     /// One line.
@@ -151,8 +153,10 @@ pub struct Wishes {
 /// What a proposal is composed of.
 #[derive(Debug)]
 pub struct Parts {
-    /// `<namespace>.<automation>`
+    /// `<namespace>.<automation>`, or `<namespace>.<automation>.<group>`
     pub name: String,
+    /// `<namespace>.<automation>`
+    pub automation: String,
     /// The branch that carries it.
     pub branch: String,
     /// The commit's author and committer.
@@ -192,6 +196,7 @@ pub fn compose(mut parts: Parts) -> Option<Proposal> {
         at: parts.bumps.iter().filter_map(|bump| bump.pushed_at).max().unwrap_or(parts.otherwise_at),
         title,
         name: parts.name,
+        automation: parts.automation,
         branch: parts.branch,
         author: parts.author,
         files: parts.files,
@@ -271,11 +276,18 @@ fn body(parts: &Parts) -> String {
          - **Close** it: these tags are not proposed again. A newer tag comes in a new pull request.\n\
          - **Commit** to its branch: tag2pr leaves the branch to you.\n\
          - **Roll back** later by putting the old value back: tag2pr does not propose the tag again.\n\n\
-         <sub>By tag2pr, for the automation {}{}</sub>\n",
-        code(&parts.name.replacen('.', "/", 1)),
+         <sub>By tag2pr, for the automation {}{}{}</sub>\n",
+        code(&parts.automation.replacen('.', "/", 1)),
+        part(parts),
         deliveries(&parts.bumps)
     );
     text
+}
+
+/// Which part of its automation it is, if it is not all of it.
+fn part(parts: &Parts) -> String {
+    let part = parts.name.strip_prefix(parts.automation.as_str()).and_then(|rest| rest.strip_prefix('.'));
+    part.map(|part| format!(", part {}", code(part))).unwrap_or_default()
 }
 
 fn deliveries(bumps: &[Bump]) -> String {
@@ -326,6 +338,7 @@ mod tests {
         };
         let parts = Parts {
             name: "apps.apps".into(),
+            automation: "apps.apps".into(),
             branch: "tag2pr/apps.apps".into(),
             author: Author { name: "tag2pr".into(), email: "tag2pr@example.org".into() },
             message: None,

@@ -70,6 +70,9 @@ pub struct ProposalSettings {
     /// The pull request's title, as a template like that of the commit's message; `.Title` is what it would be without.
     #[serde(default)]
     pub title: Option<String>,
+    /// What shares a pull request; everything of the automation if nothing is said.
+    #[serde(default)]
+    pub group: Option<Grouping>,
     /// How long to wait after a push for others that shall be in the same commit; not at all if nothing is said.
     #[serde(default)]
     pub settle: Option<Age>,
@@ -91,6 +94,16 @@ pub struct ProposalSettings {
     /// Whether the host shall merge as soon as its own rules allow.
     #[serde(default)]
     pub auto_merge: Option<bool>,
+}
+
+/// What shares a pull request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Grouping {
+    /// Everything that an automation changes.
+    Automation,
+    /// What one policy changes.
+    Policy,
 }
 
 impl ProposalSettings {
@@ -210,6 +223,7 @@ mod tests {
         insta::assert_snapshot!(problem("policies:\n  - name: frontend\n"), @".tag2pr.yaml:2:11: `frontend` is no name: write `namespace/name`");
         insta::assert_snapshot!(problem("policies:\n  - name: a/b\n    minimumAge: 3 days\n"), @".tag2pr.yaml:3:17: `3 days` is no age: write for example `90s`, `15m`, `2h`, `3d` or `1w`");
         insta::assert_snapshot!(problem("proposals:\n  - { name: a/b, settle: 60 }\n"), @".tag2pr.yaml:2:26: `60` is no age: write for example `90s`, `15m`, `2h`, `3d` or `1w`");
+        insta::assert_snapshot!(problem("proposals:\n  - { name: a/b, group: image }\n"), @".tag2pr.yaml:2:25: unknown value `image`; known here: `automation`, `policy`");
         insta::assert_snapshot!(problem("proposals:\n  - { name: a/b, setle: 60s }\n"), @".tag2pr.yaml:2:18: unknown key `setle`; did you mean `settle`?");
     }
 }

@@ -1,5 +1,6 @@
 //! `tag2pr check`: what is wrong with policies, markers and automations, where, and the mend.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,11 +59,12 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
         Format::Json => json(&checked),
         Format::Text => {
             report::print(&checked.findings, &manifests.files);
+            let automations: BTreeSet<&str> = manifests.automations.iter().map(|one| one.whole.as_str()).collect();
             let looked_at = format!(
                 "{} in {}, {} and {}",
                 report::summary(&checked.findings),
                 count(manifests.policies.len(), "policy", "policies"),
-                count(manifests.automations.len() + manifests.passed_over.len(), "automation", "automations"),
+                count(automations.len() + manifests.passed_over.len(), "automation", "automations"),
                 count(manifests.markers.values().map(Vec::len).sum(), "marked value", "marked values"),
             );
             line(styled(DIM, looked_at));

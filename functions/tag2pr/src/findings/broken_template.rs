@@ -1,5 +1,7 @@
 //! A commit message template that cannot be used.
 
+use std::collections::BTreeMap;
+
 use super::tree::Tree;
 use super::{Finding, Rule, Severity};
 use crate::policy::PolicyName;
@@ -9,8 +11,11 @@ use crate::template::Template;
 pub(super) const RULE: Rule = Rule { code: "T2P032", meaning: "a commit message template cannot be used" };
 
 pub(super) fn find(tree: &Tree<'_>) -> Vec<Finding> {
-    let automations = tree.manifests.automations.iter();
+    // Parts of one automation share its template.
+    let automations = tree.manifests.automations.iter().map(|automation| (&automation.whole, automation));
+    let automations: BTreeMap<_, _> = automations.collect();
     automations
+        .into_values()
         .filter_map(|automation| {
             let template = automation.message.as_ref()?;
             // Tried on a change that could be: a field that is not there shows only then.

@@ -23,7 +23,7 @@ pub(super) fn find(tree: &Tree<'_>) -> Vec<Finding> {
         let severity = if on_purpose { Severity::Note } else { Severity::Warning };
         let message = format!(
             "this value is not below `{}`, the path of the automation {}, so it never changes",
-            first.path, first.name
+            first.path, first.whole
         );
         let help = "widen `spec.update.path`, or move the file below it".to_owned();
         let place = Place { file: file.to_owned(), line: marker.line, column: marker.column };

@@ -107,6 +107,8 @@ pub enum Did {
     Unchanged(PullRequest),
     /// The open pull request was closed: the base branch has its values.
     Settled(PullRequest),
+    /// The open pull request was closed: what it changes belongs to others now, for this reason.
+    Replaced(PullRequest, String),
     /// Nothing yet: more pushes may follow.
     Waits(Wait),
     /// Nothing, for this reason.
@@ -122,6 +124,7 @@ impl fmt::Display for Did {
             Self::Updated(pull) => write!(f, "updated {}", pull.url),
             Self::Unchanged(pull) => write!(f, "{} is up to date", pull.url),
             Self::Settled(pull) => write!(f, "closed {}: {SETTLED}", pull.url),
+            Self::Replaced(pull, reason) => write!(f, "closed {}: {reason}", pull.url),
             Self::Waits(wait) => {
                 write!(f, "waits until {} for more pushes, for one commit with all of them", minute(wait.until))
             }
@@ -170,6 +173,30 @@ impl Prepared {
         let missed = self.missed.iter();
         let missed = missed.map(|(image, tag)| format!("{image}:{tag}: it was moved, and no delivery had told of it"));
         lines.chain(platforms).chain(unlisted).chain(missed).chain(problems).chain(passed_over).collect()
+    }
+
+    /// The open pull requests that nothing is put into any more, although their automation is there: what shares a pull
+    /// request has changed. Each with the reason.
+    fn replaced(&self) -> Vec<(&Known, &PullRequest, String)> {
+        // Whatever cannot be read may say that they are wanted.
+        if !self.manifests.problems.is_empty() {
+            return Vec::new();
+        }
+        let automations = &self.manifests.automations;
+        let replaced = |known: &'_ Known| {
+            let (name, whole) = (&known.proposed.name, known.proposed.automation());
+            let mut parts = automations.iter().filter(|one| one.whole == whole).peekable();
+            let part = parts.peek()?;
+            let readable = whole.replacen('.', "/", 1);
+            let reason = match part.only {
+                None => format!("all policies of {readable} share a pull request now"),
+                Some(_) if name == whole => format!("each policy of {readable} has a pull request of its own now"),
+                Some(_) => format!("{readable} no longer has the policy that it was for"),
+            };
+            parts.all(|part| part.name != *name && part.branch != known.proposed.branch).then_some(reason)
+        };
+        let open = self.proposed.values().filter_map(|known| Some((known, known.open.as_ref()?)));
+        open.filter_map(|(known, pull)| Some((known, pull, replaced(known)?))).collect()
     }
 
     /// Why an open proposal stays as it is: one of its values cannot be decided just now. Nothing if all can.

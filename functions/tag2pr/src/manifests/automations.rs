@@ -1,12 +1,12 @@
 //! Automations: Flux's objects that propose to this repository and base, and those of `.tag2pr.yaml`.
 
-use super::Automation;
+use super::{Automation, DeclaredPolicy};
 use crate::due::Settle;
 use crate::flux::{Found, ImageUpdateAutomation};
 use crate::problem::Place;
 use crate::proposal::Wishes;
 use crate::proposal::message::MessageTemplate;
-use crate::repository_settings::{FILE, ProposalSettings, RepositorySettings};
+use crate::repository_settings::{FILE, Grouping, ProposalSettings, RepositorySettings};
 use crate::repository_url::RepositoryUrl;
 use crate::seams::{Author, RepositoryId};
 
@@ -14,6 +14,7 @@ use crate::seams::{Author, RepositoryId};
 pub(super) fn follow(
     found: &Found,
     settings: Result<&RepositorySettings, &String>,
+    policies: &[DeclaredPolicy],
     here: &RepositoryId,
 ) -> (Vec<Automation>, Vec<(Place, String)>) {
     let mut followed = Vec::new();
@@ -37,19 +38,36 @@ pub(super) fn follow(
             None => followed.push(own),
         }
     }
-    for automation in &mut followed {
+    let mut parts = Vec::new();
+    for mut automation in followed {
         let name = automation.name.strip_prefix(&format!("{}.", automation.namespace)).unwrap_or_default().to_owned();
         let about = own().filter(|own| own.is_about(&automation.namespace, &name));
-        automation.wishes = wishes(automation, &name, about);
+        let about: Vec<&ProposalSettings> = about.collect();
+        automation.wishes = wishes(&automation, &name, &about);
+        match about.iter().filter_map(|own| own.group).next_back() {
+            None | Some(Grouping::Automation) => parts.push(automation),
+            Some(Grouping::Policy) => parts.extend(for_each_policy(&automation, policies)),
+        }
     }
-    (followed, passed_over)
+    (parts, passed_over)
+}
+
+/// An automation in parts: one for each policy that it applies.
+fn for_each_policy(automation: &Automation, policies: &[DeclaredPolicy]) -> Vec<Automation> {
+    let part = |policy: &DeclaredPolicy| Automation {
+        name: format!("{}.{}", automation.name, policy.name.name),
+        branch: format!("{}.{}", automation.branch, policy.name.name),
+        only: Some(policy.name.clone()),
+        ..automation.clone()
+    };
+    policies.iter().filter(|policy| automation.applies(policy)).map(part).collect()
 }
 
 /// So many settle windows are waited for at most, unless something else is said.
 const SETTLES: i32 = 10;
 
 /// What `.tag2pr.yaml` says of pull requests; what is said later counts more, lists add up.
-fn wishes<'a>(automation: &Automation, name: &str, about: impl Iterator<Item = &'a ProposalSettings>) -> Wishes {
+fn wishes(automation: &Automation, name: &str, about: &[&ProposalSettings]) -> Wishes {
     let mut wishes = Wishes::default();
     let (mut window, mut at_most) = (None, None);
     for own in about {
@@ -92,6 +110,8 @@ fn of_settings(own: &ProposalSettings) -> Automation {
         wishes: Wishes::default(),
         author: author(None, None),
         message: None,
+        whole: name.clone(),
+        only: None,
         name,
     }
 }
@@ -162,6 +182,8 @@ fn automation(
         selector: declared.policies.clone(),
         path,
         author: author(declared.author_name.as_ref(), declared.author_email.as_ref()),
+        whole: name.clone(),
+        only: None,
         name,
         namespace,
     })

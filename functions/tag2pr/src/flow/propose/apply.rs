@@ -62,9 +62,17 @@ pub async fn apply(outside: Outside<'_>, prepared: &Prepared, now: Timestamp) ->
         let Some((known, pull)) = known.and_then(|known| Some((known, known.open.as_ref()?))) else { continue };
         let did = match prepared.undecided(name) {
             Some(reason) => Ok(Did::LeftAlone(reason)),
-            None => settle(outside, prepared, known, pull, now).await,
+            None => settle(outside, known, pull, &nothing_left(prepared, known), now).await,
         };
         keep(name, did)?;
+    }
+    for (known, pull, reason) in prepared.replaced() {
+        let did = settle(outside, known, pull, &format!("Closed by tag2pr: {reason}.\n"), now).await;
+        let did = did.map(|did| match did {
+            Did::Settled(pull) => Did::Replaced(pull, reason),
+            other => other,
+        });
+        keep(&known.proposed.name, did)?;
     }
     refused.map_or(Ok(done), Err)
 }
@@ -81,9 +89,9 @@ async fn remember_due(outside: Outside<'_>, due: &Due) -> Result<(), StoreError>
 /// Closes a pull request that has become pointless.
 async fn settle(
     outside: Outside<'_>,
-    prepared: &Prepared,
     known: &Known,
     pull: &PullRequest,
+    comment: &str,
     now: Timestamp,
 ) -> Result<Did, Error> {
     let Proposed { name, branch, .. } = &known.proposed;
@@ -95,24 +103,29 @@ async fn settle(
     if !found.iter().any(|found| found.number == pull.number && found.state == State::Open) {
         return Ok(Did::LeftAlone(format!("{} has just been merged or closed", pull.url)));
     }
-    let mut comment = format!("Closed by tag2pr: {SETTLED}.\n");
-    for value in &known.proposed.values {
-        if let Some(line) = prepared.plan.line(name, &value.policy) {
-            let outcome = markdown::prose(&line.outcome.to_string());
-            let _ = write!(comment, "\n- {}: {outcome}", markdown::code(&value.policy.to_string()));
-        }
-    }
     // Before the forge is told, so that a worker who dies in between does not take our own closing for a person's.
     let settling = Proposed { fate: Fate::Settling, at: now, ..known.proposed.clone() };
     if !replace(outside, known, &settling).await? {
         return Ok(Did::LeftAlone("another worker is looking at it".to_owned()));
     }
-    outside.host.close(pull.number, &comment).await?;
+    outside.host.close(pull.number, comment).await?;
     store::update::<Proposed>(outside.objects, &Key::proposal(outside.repository, name), outside.writer, |was| {
         was.filter(|was| was.fate == Fate::Settling).map(|was| Proposed { fate: Fate::Settled, ..was })
     })
     .await?;
     Ok(Did::Settled(pull.clone()))
+}
+
+/// Why a pull request has become pointless: a sentence, and a line for each of its values.
+fn nothing_left(prepared: &Prepared, known: &Known) -> String {
+    let mut comment = format!("Closed by tag2pr: {SETTLED}.\n");
+    for value in &known.proposed.values {
+        if let Some(line) = prepared.plan.line(&known.proposed.name, &value.policy) {
+            let outcome = markdown::prose(&line.outcome.to_string());
+            let _ = write!(comment, "\n- {}: {outcome}", markdown::code(&value.policy.to_string()));
+        }
+    }
+    comment
 }
 
 /// Writes down what became of a proposal, unless another worker wrote meanwhile (`false`): then it is looked at again.
@@ -260,7 +273,7 @@ async fn propose_one(
             conclude(outside, proposal, &commit, pull).await?;
             Ok(did)
         }
-        Did::Settled(_) | Did::Waits(_) | Did::LeftAlone(_) | Did::Remarked(_) => Ok(did),
+        Did::Settled(_) | Did::Replaced(..) | Did::Waits(_) | Did::LeftAlone(_) | Did::Remarked(_) => Ok(did),
     }
 }
 
@@ -309,6 +322,7 @@ async fn remember(
         let opened = before.filter(|was| was.fate == Fate::Open);
         Some(Proposed {
             name: proposal.name.clone(),
+            automation: (proposal.automation != proposal.name).then(|| proposal.automation.clone()),
             branch: proposal.branch.clone(),
             commits,
             values: proposal.values(),

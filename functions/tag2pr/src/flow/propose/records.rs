@@ -17,8 +17,11 @@ use crate::store::Stored;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Proposed {
-    /// `<namespace>.<automation>`
+    /// `<namespace>.<automation>`, or `<namespace>.<automation>.<group>`
     pub name: String,
+    /// `<namespace>.<automation>`, where the name says more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub automation: Option<String>,
     /// The branch that carries it.
     pub branch: String,
     /// The commits that are ours, newest first; a branch that stands elsewhere is somebody's work.
@@ -58,6 +61,11 @@ pub struct Merged {
 }
 
 impl Proposed {
+    /// The automation that it is from, or is a part of: `<namespace>.<automation>`.
+    pub fn automation(&self) -> &str {
+        self.automation.as_deref().unwrap_or(&self.name)
+    }
+
     /// The pull request of this proposal among those that ended, if it is one of them.
     ///
     /// One that was opened by a worker who died before writing that down is known by the commit that was claimed.
@@ -104,7 +112,10 @@ impl Proposed {
     /// The values that were merged, no longer stand where they did, and would be proposed once more: somebody took them
     /// back, and that stands.
     pub(super) fn rolled_back(&self, plan: &Plan, manifests: &Manifests, now: Timestamp) -> Vec<Hold> {
-        let proposals = plan.proposals.iter().filter(|proposal| proposal.name == self.name);
+        let proposals = plan.proposals.iter();
+        // What shares a pull request may have changed since.
+        let proposals =
+            proposals.filter(|proposal| proposal.name == self.name || proposal.automation == self.automation());
         let wanted: Vec<Value> = proposals.flat_map(|proposal| proposal.values()).collect();
         let again = |merged: &&Merged| {
             let Merged { value: old, .. } = merged;
