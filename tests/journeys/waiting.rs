@@ -129,3 +129,92 @@ fn a_tag_is_proposed_when_it_is_old_enough_and_not_only_with_the_next_sweep_of_a
     assert_eq!(world.open().title, "Update frontend to main-0000002-1707300002");
     assert_eq!(strike(&mut world, 60), [] as [String; 0], "and then nothing is due");
 }
+
+const WEEKEND: &str = "proposals:\n  - name: '*'\n    labels: [images]\n    autoMerge: true\n    \
+                       frozen: [{ from: Sat 00:00, to: 'Mon 08:00', zone: Europe/Berlin }]\n";
+
+/// The 1st of March 2026 is a Sunday; it is frozen until the 2nd, 07:00 UTC.
+fn frozen() -> World {
+    let mut world = home_lab();
+    say(&world, WEEKEND);
+    push(&mut world, 1);
+    world
+}
+
+#[test]
+fn in_frozen_hours_a_proposal_waits_as_a_draft_and_is_ready_when_they_are_over() {
+    let mut world = frozen();
+    let draft = world.open();
+    assert!(draft.is_draft);
+    assert_eq!((draft.asks.labels, draft.asks.auto_merge), (vec!["images".to_owned()], false));
+    insta::assert_snapshot!(draft.body.lines().next().unwrap(), @"> Frozen until 2026-03-02 07:00 UTC: it is a draft until then.");
+
+    // It goes on as any other does, and stays a draft.
+    world.wait(60);
+    push(&mut world, 2);
+    assert_eq!(world.open().title, "Update frontend to main-0000002-1707300002");
+    strike(&mut world, 18 * HOUR);
+    assert!(world.open().is_draft, "a minute is left");
+
+    let said = strike(&mut world, HOUR).join("\n");
+    assert!(said.contains("ready: the frozen hours are over"), "{said}");
+    let ready = world.open();
+    assert!(!ready.is_draft && !ready.body.contains("Frozen"), "{}", ready.body);
+    assert!(said.contains("auto-merge"), "asked for when it can be merged: {said}");
+    assert!(strike(&mut world, 60).is_empty(), "and then nothing is due");
+}
+
+#[test]
+fn what_people_made_ready_or_want_as_a_draft_stays_so() {
+    let mut world = home_lab();
+    say(&world, &WEEKEND.replace("autoMerge: true", "draft: true"));
+    push(&mut world, 1);
+    strike(&mut world, 20 * HOUR);
+    assert!(world.open().is_draft, "it would be one at any time");
+}
+
+#[test]
+fn what_the_host_merges_by_itself_is_not_changed_in_frozen_hours() {
+    let mut world = home_lab();
+    // Thursday.
+    world.wait(4 * 24 * HOUR);
+    say(&world, WEEKEND);
+    push(&mut world, 1);
+    assert!(!world.open().is_draft);
+    world.wait(2 * 24 * HOUR);
+    let said = push(&mut world, 2).join("\n");
+    insta::assert_snapshot!(said, @"flux-system.flux-system: waits until 2026-03-09 07:00 UTC: it is frozen, and the host merges by itself");
+    assert_eq!(world.open().title, "Update frontend to main-0000001-1707300001");
+    strike(&mut world, 2 * 24 * HOUR);
+    assert_eq!(world.open().title, "Update frontend to main-0000002-1707300002");
+}
+
+#[test]
+fn a_draft_is_made_ready_and_labels_are_asked_for_whoever_dies_in_between() {
+    let mut world = home_lab();
+    say(&world, WEEKEND);
+    world.push(&format!("{FRONTEND}:main-0000001-1707300001"));
+    world.outbox.take();
+    // The answer to the opening is lost; the worker is gone before it asks for labels.
+    for lost in 0..3 {
+        if lost == 1 {
+            world.forge.answer_lost_once();
+        } else {
+            world.forge.unavailable_once();
+        }
+        let _ = world.try_propose();
+        world.wait(300);
+    }
+    world.propose();
+    assert_eq!(world.open().asks.labels, ["images"]);
+    assert!(world.open().is_draft);
+
+    world.wait(24 * HOUR);
+    world.sweep();
+    world.outbox.take();
+    world.forge.unavailable_once();
+    assert!(world.try_propose().is_err());
+    world.propose();
+    assert!(!world.open().is_draft);
+    assert_eq!(world.forge.pulls().len(), 1);
+}

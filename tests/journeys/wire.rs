@@ -162,6 +162,10 @@ impl GitHost for Wire<'_> {
         self.carry(self.world.forge.close(number, comment), host_error).await
     }
 
+    async fn ready(&self, number: u64) -> Result<(), HostError> {
+        self.carry(self.world.forge.ready(number), host_error).await
+    }
+
     async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError> {
         self.carry(self.world.forge.ask(number, asks), host_error).await
     }

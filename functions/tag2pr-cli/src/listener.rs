@@ -31,7 +31,7 @@ use crate::inbox::{self, writer};
 #[derive(Debug)]
 pub enum Happened {
     /// A request was answered.
-    Answered(Answer),
+    Answered(Box<Answer>),
     /// A repository was looked at.
     Proposed(RepositoryId, Result<Box<propose::Report>, Error>),
     /// Registries were listed.
@@ -167,7 +167,7 @@ impl Door {
         heard.filter_map(|repository| self.pokers.get(repository)).for_each(|worker| worker.notify_one());
         let response = answer.response.clone().map(|body| Full::new(Bytes::from(body)));
         // A terminal that stands still must not keep senders waiting.
-        let _ = self.tell.try_send(Happened::Answered(answer));
+        let _ = self.tell.try_send(Happened::Answered(Box::new(answer)));
         response
     }
 

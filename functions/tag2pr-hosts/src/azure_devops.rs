@@ -279,6 +279,13 @@ impl GitHost for AzureDevops {
         Ok(())
     }
 
+    async fn ready(&self, number: u64) -> Result<(), HostError> {
+        if self.get(number).await?.status == "active" {
+            self.edit(number, json!({ "isDraft": false })).await?;
+        }
+        Ok(())
+    }
+
     async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError> {
         let mut asked = Asked::default();
         asked.lacks("Azure DevOps", "assignees of pull requests", !asks.assignees.is_empty());

@@ -48,6 +48,8 @@ struct Pull {
     destination: Side,
     links: Links,
     #[serde(default)]
+    draft: bool,
+    #[serde(default)]
     reviewers: Vec<Value>,
 }
 
@@ -264,6 +266,23 @@ impl GitHost for Bitbucket {
         }
         let url = self.url(&["pullrequests", &number.to_string(), "decline"]);
         self.call::<Pull>(Method::POST, url, None, About::Number(number)).await?;
+        Ok(())
+    }
+
+    async fn ready(&self, number: u64) -> Result<(), HostError> {
+        let before = self.get(number).await?;
+        if before.draft && before.state == "OPEN" {
+            // What is left out of the body is taken away.
+            let reviewers: Vec<Value> = before.reviewers.iter().map(|one| json!({ "uuid": one["uuid"] })).collect();
+            let body = json!({
+                "title": before.title,
+                "description": before.description.clone().unwrap_or_default(),
+                "reviewers": reviewers,
+                "draft": false,
+            });
+            let url = self.url(&["pullrequests", &number.to_string()]);
+            self.call::<Pull>(Method::PUT, url, Some(body), About::Number(number)).await?;
+        }
         Ok(())
     }
 

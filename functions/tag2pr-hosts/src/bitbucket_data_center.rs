@@ -46,6 +46,8 @@ struct Pull {
     title: String,
     description: Option<String>,
     state: String,
+    #[serde(default)]
+    draft: bool,
     from_ref: Side,
     to_ref: Side,
     links: Links,
@@ -196,10 +198,25 @@ impl BitbucketDataCenter {
 
     /// What is left out of the body is taken away, so everything is said again.
     async fn put(&self, before: &Pull, title: &str, body: &str, reviewers: &[Value]) -> Result<Pull, HostError> {
+        self.replace(before, title, body, reviewers, false).await
+    }
+
+    /// `is_ready`: it is no draft any more.
+    async fn replace(
+        &self,
+        before: &Pull,
+        title: &str,
+        body: &str,
+        reviewers: &[Value],
+        is_ready: bool,
+    ) -> Result<Pull, HostError> {
         let reviewers: Vec<Value> =
             reviewers.iter().map(|one| json!({ "user": { "name": one["user"]["name"] } })).collect();
-        let body = json!({ "version": before.version, "title": title, "description": body, "reviewers": reviewers });
-        self.change(Method::PUT, self.url(&[&before.id.to_string()]), body, before.id).await
+        let mut new = json!({ "version": before.version, "title": title, "description": body, "reviewers": reviewers });
+        if is_ready {
+            new["draft"] = json!(false);
+        }
+        self.change(Method::PUT, self.url(&[&before.id.to_string()]), new, before.id).await
     }
 }
 
@@ -257,6 +274,15 @@ impl GitHost for BitbucketDataCenter {
         let mut url = self.url(&[&number_text, "decline"]);
         url.query_pairs_mut().append_pair("version", &before.version.to_string());
         self.change::<Pull>(Method::POST, url, json!({}), number).await?;
+        Ok(())
+    }
+
+    async fn ready(&self, number: u64) -> Result<(), HostError> {
+        let before = self.get(number).await?;
+        if before.draft && before.state == "OPEN" {
+            let body = before.description.clone().unwrap_or_default();
+            self.replace(&before, &before.title, &body, &before.reviewers, true).await?;
+        }
         Ok(())
     }
 

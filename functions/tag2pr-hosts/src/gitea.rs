@@ -202,6 +202,14 @@ impl GitHost for Gitea {
         Ok(())
     }
 
+    async fn ready(&self, number: u64) -> Result<(), HostError> {
+        let before = self.get(number).await?;
+        if let Some(title) = before.title.strip_prefix(DRAFT).filter(|_| before.state == "open") {
+            self.edit(number, json!({ "title": title })).await?;
+        }
+        Ok(())
+    }
+
     async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError> {
         let mut asked = Asked::default();
         if !asks.labels.is_empty() {

@@ -88,8 +88,13 @@ impl Github {
     /// Only GraphQL knows it: <https://docs.github.com/en/graphql/reference/mutations#enablepullrequestautomerge>.
     async fn auto_merge(&self, number: &str, about: &About<'_>) -> Result<(), HostError> {
         let pull: Value = self.call(Method::GET, self.url(&["pulls", number]), None, about).await?;
-        let query = "mutation($pull: ID!) { enablePullRequestAutoMerge(input: { pullRequestId: $pull }) { \
-                     clientMutationId } }";
+        self.mutate("enablePullRequestAutoMerge", &pull, about).await
+    }
+
+    /// What only the GraphQL API does to a pull request: <https://docs.github.com/en/graphql/reference/mutations>
+    async fn mutate(&self, mutation: &str, pull: &Value, about: &About<'_>) -> Result<(), HostError> {
+        let query =
+            format!("mutation($pull: ID!) {{ {mutation}(input: {{ pullRequestId: $pull }}) {{ clientMutationId }} }}");
         let body = json!({ "query": query, "variables": { "pull": pull["node_id"] } });
         let answer: Value = self.call(Method::POST, self.rest.beside("graphql")?, Some(body), about).await?;
         match answer["errors"][0]["message"].as_str() {
@@ -244,6 +249,15 @@ impl GitHost for Github {
         }
         let state = json!({ "state": "closed" });
         self.call::<Pull>(Method::PATCH, self.url(&["pulls", &number]), Some(state), &about).await?;
+        Ok(())
+    }
+
+    async fn ready(&self, number: u64) -> Result<(), HostError> {
+        let about = About::Number(number);
+        let pull: Value = self.call(Method::GET, self.url(&["pulls", &number.to_string()]), None, &about).await?;
+        if pull["draft"] == json!(true) && pull["state"] == json!("open") {
+            self.mutate("markPullRequestReadyForReview", &pull, &about).await?;
+        }
         Ok(())
     }
 

@@ -198,6 +198,14 @@ impl GitHost for Gitlab {
         Ok(())
     }
 
+    async fn ready(&self, number: u64) -> Result<(), HostError> {
+        let before = self.get(number).await?;
+        if let Some(title) = before.title.strip_prefix(DRAFT).filter(|_| before.state == "opened") {
+            self.put(number, json!({ "title": title })).await?;
+        }
+        Ok(())
+    }
+
     async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError> {
         let mut asked = Asked::default();
         let mut body = Map::new();

@@ -270,6 +270,11 @@ impl GitHost for Local {
         self.settle(number, State::Closed, Some(comment)).await
     }
 
+    async fn ready(&self, number: u64) -> Result<(), HostError> {
+        self.change(number, |record| record.is_draft &= record.state != State::Open).await?;
+        Ok(())
+    }
+
     async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError> {
         self.change(number, |record| {
             for (there, asked) in [

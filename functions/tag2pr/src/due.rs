@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::frozen;
 use crate::proposal::{Proposal, Value};
 use crate::store::Stored;
 
@@ -50,6 +51,8 @@ pub struct Wait {
 pub enum Why {
     /// Pushes that may follow: they shall be in the same commit.
     Settling,
+    /// The end of the hours in which nothing is put forward.
+    Frozen,
     /// A tag that is younger than its policy's minimum age.
     TooYoung,
 }
@@ -79,4 +82,10 @@ pub fn settling(proposal: &Proposal, open: &[Value], before: &Due, now: Timestam
     let end = |from: Timestamp, wait: SignedDuration| from.checked_add(wait).ok();
     let until = end(heard, settle.window)?.min(end(since, settle.at_most)?);
     (until > now).then(|| Wait { proposal: proposal.name.clone(), why: Why::Settling, since, until })
+}
+
+/// Whether nothing is put forward for a proposal just now, and until when.
+pub fn frozen(proposal: &Proposal, now: Timestamp) -> Option<Wait> {
+    let until = frozen::until(&proposal.frozen, now)?;
+    Some(Wait { proposal: proposal.name.clone(), why: Why::Frozen, since: now, until })
 }

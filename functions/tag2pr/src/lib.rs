@@ -21,6 +21,7 @@ pub mod endpoint;
 pub mod findings;
 pub mod flow;
 pub mod flux;
+pub mod frozen;
 pub mod hindsight;
 pub mod host_event;
 pub mod image;

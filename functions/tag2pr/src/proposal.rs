@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::due::Settle;
+use crate::frozen::Frozen;
 use crate::image::{Digest, Tag};
 use crate::markers::{Change, Part};
 use crate::policy::PolicyName;
@@ -90,6 +91,8 @@ pub struct Proposal {
     pub asks: Asks,
     /// How long it waits for more pushes.
     pub settle: Option<Settle>,
+    /// When it is opened as a draft that is marked ready afterwards.
+    pub frozen: Vec<Frozen>,
     /// When the newest of its values was heard of.
     pub heard: Option<Timestamp>,
     /// What could not be done as the automation says.
@@ -148,6 +151,8 @@ pub struct Wishes {
     pub asks: Asks,
     /// How long it waits for more pushes; not at all if none.
     pub settle: Option<Settle>,
+    /// When it is opened as a draft that is marked ready afterwards.
+    pub frozen: Vec<Frozen>,
 }
 
 /// What a proposal is composed of.
@@ -205,6 +210,7 @@ pub fn compose(mut parts: Parts) -> Option<Proposal> {
         is_draft: parts.wishes.is_draft,
         asks: parts.wishes.asks,
         settle: parts.wishes.settle,
+        frozen: parts.wishes.frozen,
         heard: parts.heard,
         problems: problem.into_iter().chain(wrong).collect(),
     })

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
+use crate::frozen::Frozen;
 use crate::markers::FieldRule;
 use crate::platform::Platforms;
 use crate::policy::{FilterTags, PolicyChoice, PolicyName};
@@ -79,6 +80,9 @@ pub struct ProposalSettings {
     /// How long to wait at most while pushes keep coming; ten times `settle` if nothing is said.
     #[serde(default)]
     pub settle_at_most: Option<Age>,
+    /// When pull requests are opened as drafts, to be marked ready afterwards.
+    #[serde(default)]
+    pub frozen: Vec<Frozen>,
     /// Whether pull requests are opened as drafts.
     #[serde(default)]
     pub draft: Option<bool>,
@@ -224,6 +228,7 @@ mod tests {
         insta::assert_snapshot!(problem("policies:\n  - name: a/b\n    minimumAge: 3 days\n"), @".tag2pr.yaml:3:17: `3 days` is no age: write for example `90s`, `15m`, `2h`, `3d` or `1w`");
         insta::assert_snapshot!(problem("proposals:\n  - { name: a/b, settle: 60 }\n"), @".tag2pr.yaml:2:26: `60` is no age: write for example `90s`, `15m`, `2h`, `3d` or `1w`");
         insta::assert_snapshot!(problem("proposals:\n  - { name: a/b, group: image }\n"), @".tag2pr.yaml:2:25: unknown value `image`; known here: `automation`, `policy`");
+        insta::assert_snapshot!(problem("proposals:\n  - name: a/b\n    frozen: [{ from: 'Fri 15', to: 'Mon 08:00', zone: UTC }]\n"), @".tag2pr.yaml:3:14: `Fri 15` is no time: write for example `Fri 15:00`, or `18:00` for every day");
         insta::assert_snapshot!(problem("proposals:\n  - { name: a/b, setle: 60s }\n"), @".tag2pr.yaml:2:18: unknown key `setle`; did you mean `settle`?");
     }
 }

@@ -351,6 +351,9 @@ pub trait GitHost: Send + Sync {
     /// Closes an open one and says why.
     async fn close(&self, number: u64, comment: &str) -> Result<(), HostError>;
 
+    /// Marks a draft as ready. One that is no draft, or no longer open, stays as it is.
+    async fn ready(&self, number: u64) -> Result<(), HostError>;
+
     /// Asks for labels, reviewers and the like. What the forge does not offer or does not accept is returned, a sentence
     /// for each: none of it is worth failing for.
     async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError>;

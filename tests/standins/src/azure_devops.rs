@@ -76,6 +76,7 @@ impl AzureDevops {
             ("PATCH", []) => {
                 pull.title = call.text("/title").unwrap_or_else(|| pull.title.clone());
                 pull.body = call.text("/description").unwrap_or_else(|| pull.body.clone());
+                pull.draft &= call.body.as_ref().is_none_or(|body| body["isDraft"] != false);
                 pull.auto_merge |= call.text("/autoCompleteSetBy/id").is_some();
                 if call.text("/status").as_deref() == Some("abandoned") {
                     pull.open = false;

@@ -130,6 +130,7 @@ impl Dialect for Bitbucket {
                     ("PUT", []) => {
                         pull.title = call.text("/title").unwrap_or_else(|| pull.title.clone());
                         pull.body = call.text("/description").unwrap_or_else(|| pull.body.clone());
+                        pull.draft &= call.body.as_ref().is_none_or(|body| body["draft"] != false);
                         let reviewers = call.body.as_ref().and_then(|body| body["reviewers"].as_array()).cloned();
                         let uuid = |one: &Value| one["uuid"].as_str().map(str::to_owned);
                         pull.reviewers = reviewers.unwrap_or_default().iter().filter_map(uuid).collect();

@@ -131,6 +131,7 @@ impl Dialect for Bitbucket {
                         pull.version += 1;
                         pull.title = call.text("/title").unwrap_or_default();
                         pull.body = call.text("/description").unwrap_or_default();
+                        pull.draft &= call.body.as_ref().is_none_or(|body| body["draft"] != false);
                         let reviewers = call.body.as_ref().and_then(|body| body["reviewers"].as_array()).cloned();
                         let name = |one: &Value| one["user"]["name"].as_str().map(str::to_owned);
                         pull.reviewers = reviewers.unwrap_or_default().iter().filter_map(name).collect();

@@ -594,14 +594,17 @@ impl State {
 
     fn graphql(&mut self, body: &Value) -> Reply {
         let wanted = body["variables"]["pull"].as_str().unwrap_or_default().to_owned();
-        let is_asked = body["query"].as_str().is_some_and(|query| query.contains("enablePullRequestAutoMerge("));
+        let query = body["query"].as_str().unwrap_or_default();
+        let known = ["enablePullRequestAutoMerge", "markPullRequestReadyForReview"];
+        let mutation = known.into_iter().find(|mutation| query.contains(&format!("{mutation}(")));
         let pull = self.pulls.iter_mut().find(|pull| format!("PR_{}", pull.number) == wanted);
-        match pull.filter(|_| is_asked) {
-            Some(pull) => {
-                pull.auto_merge = true;
-                Reply::new(200, json!({ "data": { "enablePullRequestAutoMerge": { "clientMutationId": null } } }))
+        match (pull, mutation) {
+            (Some(pull), Some(mutation)) => {
+                pull.auto_merge |= mutation == known[0];
+                pull.draft &= mutation != known[1];
+                Reply::new(200, json!({ "data": { mutation: { "clientMutationId": null } } }))
             }
-            None => Reply::new(200, json!({ "data": null, "errors": [{ "message": "Could not resolve to a node" }] })),
+            _ => Reply::new(200, json!({ "data": null, "errors": [{ "message": "Could not resolve to a node" }] })),
         }
     }
 

@@ -202,7 +202,9 @@ fn words(did: &Did) -> String {
         Did::Opened(pull) => format!("pull request {} was opened", pull.number),
         Did::Updated(pull) => format!("pull request {} was updated", pull.number),
         Did::Unchanged(pull) => format!("pull request {} is up to date", pull.number),
-        Did::Settled(_) | Did::Replaced(..) | Did::Waits(_) | Did::LeftAlone(_) | Did::Remarked(_) => did.to_string(),
+        Did::Settled(_) | Did::Replaced(..) | Did::Ready(_) | Did::Waits(_) | Did::LeftAlone(_) | Did::Remarked(_) => {
+            did.to_string()
+        }
     }
 }
 

@@ -22,9 +22,9 @@ use jiff::Timestamp;
 
 use self::answers::{Answers, ROUNDS};
 pub use self::apply::apply;
-pub use self::records::{Claim, Fate, Holds, Index, Merged, Proposed};
+pub use self::records::{Claim, Fate, Holds, Index, Merged, Proposed, ToDo};
 use super::{Error, ledgers};
-use crate::due::{self, Due, Wait};
+use crate::due::{self, Due, Wait, Why};
 use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::ledger::{Ledger, News};
@@ -109,7 +109,9 @@ pub enum Did {
     Settled(PullRequest),
     /// The open pull request was closed: what it changes belongs to others now, for this reason.
     Replaced(PullRequest, String),
-    /// Nothing yet: more pushes may follow.
+    /// The draft was marked ready: the frozen hours are over.
+    Ready(PullRequest),
+    /// Nothing yet: more pushes may follow, or it is frozen.
     Waits(Wait),
     /// Nothing, for this reason.
     LeftAlone(String),
@@ -125,8 +127,14 @@ impl fmt::Display for Did {
             Self::Unchanged(pull) => write!(f, "{} is up to date", pull.url),
             Self::Settled(pull) => write!(f, "closed {}: {SETTLED}", pull.url),
             Self::Replaced(pull, reason) => write!(f, "closed {}: {reason}", pull.url),
+            Self::Ready(pull) => write!(f, "marked {} ready: the frozen hours are over", pull.url),
             Self::Waits(wait) => {
-                write!(f, "waits until {} for more pushes, for one commit with all of them", minute(wait.until))
+                let until = minute(wait.until);
+                match wait.why {
+                    Why::Settling => write!(f, "waits until {until} for more pushes, for one commit with all of them"),
+                    Why::Frozen => write!(f, "waits until {until}: it is frozen, and the host merges by itself"),
+                    Why::TooYoung => write!(f, "waits until {until} for a tag that is too young"),
+                }
             }
             Self::LeftAlone(reason) => write!(f, "left alone: {reason}"),
             Self::Remarked(remark) => write!(f, "not done: {remark}"),
@@ -323,7 +331,8 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         let open = proposed.get(&proposal.name).filter(|known| known.open.is_some());
         due::settling(proposal, open.map_or(&[], |known| &known.proposed.values), &before, now)
     });
-    let due = Due { waits: settling.chain(draft.waits.iter().cloned()).collect() };
+    let frozen = draft.proposals.iter().filter_map(|proposal| due::frozen(proposal, now));
+    let due = Due { waits: settling.chain(frozen).chain(draft.waits.iter().cloned()).collect() };
     Ok(Prepared { manifests, ledgers, plan: draft, due, waiting, unlisted, missed, learned, proposed, new_holds })
 }
 

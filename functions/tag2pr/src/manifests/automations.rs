@@ -82,6 +82,7 @@ fn wishes(automation: &Automation, name: &str, about: &[&ProposalSettings]) -> W
         }
         window = own.settle.or(window);
         at_most = own.settle_at_most.or(at_most);
+        wishes.frozen.extend(own.frozen.iter().cloned());
         wishes.is_draft = own.draft.unwrap_or(wishes.is_draft);
         wishes.asks.auto_merge = own.auto_merge.unwrap_or(wishes.asks.auto_merge);
         for (all, more) in [

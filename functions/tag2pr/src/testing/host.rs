@@ -258,6 +258,14 @@ impl GitHost for FakeHost {
         answer(fault, ())
     }
 
+    async fn ready(&self, number: u64) -> Result<(), HostError> {
+        let fault = self.begin()?;
+        let mut world = self.world();
+        let pull = world.pull(number)?;
+        pull.is_draft &= pull.state != State::Open;
+        answer(fault, ())
+    }
+
     async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError> {
         let fault = self.begin()?;
         let mut world = self.world();

@@ -1,17 +1,18 @@
 //! Doing what a plan says: one commit, one branch, one pull request for each proposal.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
 use super::records::{CLAIM, COMMITS};
-use super::{Claim, Did, Fate, Holds, Index, Known, Outside, Prepared, Proposed, SETTLED};
-use crate::due::{Due, Why};
+use super::{Claim, Did, Fate, Holds, Index, Known, Outside, Prepared, Proposed, SETTLED, ToDo};
+use crate::due::{Due, Wait, Why};
 use crate::flow::{Error, Watchers, ledgers};
 use crate::keys::Key;
 use crate::manifests::Manifests;
-use crate::proposal::{Proposal, markdown};
-use crate::seams::{CommitId, Draft, GitError, NewCommit, PullRequest, State, StoreError};
+use crate::proposal::{Proposal, markdown, minute};
+use crate::seams::{Asks, CommitId, Draft, GitError, HostError, NewCommit, PullRequest, State, StoreError};
 use crate::store;
 
 /// Does what the plan says.
@@ -39,21 +40,19 @@ pub async fn apply(outside: Outside<'_>, prepared: &Prepared, now: Timestamp) ->
         }
     };
     for proposal in &prepared.plan.proposals {
-        let settling = prepared.due.of(&proposal.name, Why::Settling);
-        let did = match (prepared.undecided(&proposal.name), settling) {
+        let did = match (prepared.undecided(&proposal.name), waits(prepared, proposal)) {
             (Some(reason), _) => Ok(Did::LeftAlone(reason)),
             (None, Some(wait)) => Ok(Did::Waits(wait.clone())),
             (None, None) => propose_one(outside, prepared, proposal, now).await,
         };
-        let opened = match &did {
-            Ok(Did::Opened(pull)) => Some(pull.number),
-            _ => None,
+        let pull = match &did {
+            Ok(Did::Opened(pull) | Did::Updated(pull) | Did::Unchanged(pull)) => Some(pull.clone()),
+            _ => prepared.proposed.get(&proposal.name).and_then(|known| known.open.clone()),
         };
         keep(&proposal.name, did)?;
-        if let Some(number) = opened.filter(|_| !proposal.asks.is_empty()) {
-            let remarks = outside.host.ask(number, &proposal.asks).await;
-            for remark in remarks.unwrap_or_else(|error| vec![error.to_string()]) {
-                keep(&proposal.name, Ok(Did::Remarked(remark)))?;
+        if let Some(pull) = pull {
+            for did in follow_up(outside, prepared, proposal, &pull).await? {
+                keep(&proposal.name, Ok(did))?;
             }
         }
     }
@@ -75,6 +74,90 @@ pub async fn apply(outside: Outside<'_>, prepared: &Prepared, now: Timestamp) ->
         keep(&known.proposed.name, did)?;
     }
     refused.map_or(Ok(done), Err)
+}
+
+/// What keeps a proposal from being written now. In frozen hours an open one is not changed if the forge merges it by
+/// itself.
+fn waits(prepared: &Prepared, proposal: &Proposal) -> Option<Wait> {
+    let is_ready = prepared
+        .proposed
+        .get(&proposal.name)
+        .is_some_and(|known| known.open.is_some() && !known.proposed.to_do.contains(&ToDo::Ready));
+    let frozen = prepared.due.of(&proposal.name, Why::Frozen).filter(|_| is_ready && proposal.asks.auto_merge);
+    frozen.or(prepared.due.of(&proposal.name, Why::Settling)).cloned()
+}
+
+/// What follows the opening of a proposal's pull request.
+fn to_do(prepared: &Prepared, proposal: &Proposal) -> BTreeSet<ToDo> {
+    let is_frozen = prepared.due.of(&proposal.name, Why::Frozen).is_some();
+    let ask = (!proposal.asks.is_empty()).then_some(ToDo::Ask);
+    let ready = (is_frozen && !proposal.is_draft).then_some(ToDo::Ready);
+    ask.into_iter().chain(ready).collect()
+}
+
+/// Does what is left to do for an open pull request: asks for labels and the like, and marks it ready when that is due.
+/// What the forge cannot do just now is done with the next look.
+async fn follow_up(
+    outside: Outside<'_>,
+    prepared: &Prepared,
+    proposal: &Proposal,
+    pull: &PullRequest,
+) -> Result<Vec<Did>, Error> {
+    let known = prepared.proposed.get(&proposal.name).filter(|known| known.proposed.fate == Fate::Open);
+    let to_do = known.map_or_else(|| to_do(prepared, proposal), |known| known.proposed.to_do.clone());
+    let is_frozen = prepared.due.of(&proposal.name, Why::Frozen).is_some();
+    let mut left = to_do.clone();
+    let mut did = Vec::new();
+    let mut auto_merge = false;
+    if left.contains(&ToDo::Ready) && !is_frozen {
+        outside.host.ready(pull.number).await?;
+        left.remove(&ToDo::Ready);
+        did.push(Did::Ready(pull.clone()));
+        auto_merge = proposal.asks.auto_merge;
+    }
+    let now = proposal.asks.auto_merge && !left.contains(&ToDo::Ready);
+    let asks = match left.contains(&ToDo::Ask) {
+        true => Asks { auto_merge: now, ..proposal.asks.clone() },
+        false => Asks { auto_merge, ..Asks::default() },
+    };
+    if !asks.is_empty() {
+        match outside.host.ask(pull.number, &asks).await {
+            Ok(remarks) => did.extend(remarks.into_iter().map(Did::Remarked)),
+            Err(error @ HostError::Unavailable { .. }) => return Err(error.into()),
+            Err(error @ HostError::Refused { .. }) => did.push(Did::Remarked(error.to_string())),
+        }
+    }
+    left.remove(&ToDo::Ask);
+    if left != to_do {
+        let key = Key::proposal(outside.repository, &proposal.name);
+        store::update::<Proposed>(outside.objects, &key, outside.writer, |was| {
+            let was = was.filter(|was| was.fate == Fate::Open && was.to_do != left)?;
+            Some(Proposed { to_do: left.clone(), ..was })
+        })
+        .await?;
+    }
+    Ok(did)
+}
+
+/// What people see of it: in frozen hours, also why it is a draft.
+fn draft(outside: Outside<'_>, prepared: &Prepared, proposal: &Proposal) -> Draft {
+    let known = prepared.proposed.get(&proposal.name).filter(|known| known.proposed.fate == Fate::Open);
+    let to_do = known.map_or_else(|| to_do(prepared, proposal), |known| known.proposed.to_do.clone());
+    let frozen = prepared.due.of(&proposal.name, Why::Frozen).filter(|_| to_do.contains(&ToDo::Ready));
+    let body = match frozen {
+        Some(wait) => {
+            let until = minute(wait.until);
+            format!("> Frozen until {until}: it is a draft until then.\n\n{}", proposal.body)
+        }
+        None => proposal.body.clone(),
+    };
+    Draft {
+        branch: proposal.branch.clone(),
+        base: outside.repository.base.clone(),
+        title: proposal.title.clone(),
+        body: markdown::fitting(&body, outside.host.longest_body()),
+        is_draft: proposal.is_draft || frozen.is_some(),
+    }
 }
 
 /// Writes down when the repository must be looked at next, before anything is done that may fail.
@@ -249,19 +332,13 @@ async fn propose_one(
         if let Some(head) = head.as_ref().filter(|head| **head != commit && !ours.contains(head)) {
             return left_alone_or_again(outside, proposal, head).await;
         }
-        remember(outside, proposal, &commit, head.as_ref(), open, now).await?;
+        remember(outside, prepared, proposal, &commit, head.as_ref(), now).await?;
         if head.as_ref() != Some(&commit) {
             outside.git.push(&proposal.branch, &commit, head.as_ref()).await?;
             pushed = true;
         }
     }
-    let draft = Draft {
-        branch: proposal.branch.clone(),
-        base: outside.repository.base.clone(),
-        title: proposal.title.clone(),
-        body: markdown::fitting(&proposal.body, outside.host.longest_body()),
-        is_draft: proposal.is_draft,
-    };
+    let draft = draft(outside, prepared, proposal);
     let did = match open {
         Some(pull) => bring_up_to_date(outside, pull, &draft).await?,
         None => open_one(outside, proposal, &draft, &commit, now).await?,
@@ -273,7 +350,9 @@ async fn propose_one(
             conclude(outside, proposal, &commit, pull).await?;
             Ok(did)
         }
-        Did::Settled(_) | Did::Replaced(..) | Did::Waits(_) | Did::LeftAlone(_) | Did::Remarked(_) => Ok(did),
+        Did::Settled(_) | Did::Replaced(..) | Did::Ready(_) | Did::Waits(_) | Did::LeftAlone(_) | Did::Remarked(_) => {
+            Ok(did)
+        }
     }
 }
 
@@ -303,13 +382,15 @@ fn another_worker(proposal: &Proposal) -> Error {
 /// Writes down what is about to be pushed, so that it is known as ours whatever happens next.
 async fn remember(
     outside: Outside<'_>,
+    prepared: &Prepared,
     proposal: &Proposal,
     commit: &CommitId,
     head: Option<&CommitId>,
-    open: Option<&PullRequest>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let key = Key::proposal(outside.repository, &proposal.name);
+    let open = prepared.proposed.get(&proposal.name).and_then(|known| known.open.as_ref());
+    let first = to_do(prepared, proposal);
     store::update::<Proposed>(outside.objects, &key, outside.writer, |was| {
         let before = was.as_ref();
         let mut commits = before.map(|was| was.commits.clone()).unwrap_or_default();
@@ -332,6 +413,7 @@ async fn remember(
             url: open.map(|pull| pull.url.clone()).or(opened.and_then(|was| was.url.clone())),
             fate: Fate::Open,
             claim: before.and_then(|was| was.claim.clone()),
+            to_do: opened.map_or_else(|| first.clone(), |was| was.to_do.clone()),
             at: now,
         })
     })

@@ -42,12 +42,25 @@ pub struct Proposed {
     /// Who is opening a pull request just now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
+    /// What is still to be asked of the forge for the open pull request.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub to_do: BTreeSet<ToDo>,
     /// When it was last written.
     pub at: Timestamp,
 }
 
 impl Stored for Proposed {
     const FORMAT: u32 = 1;
+}
+
+/// What follows the opening of a pull request: written down before it is opened, so that it is done whoever dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToDo {
+    /// Labels, reviewers and the like.
+    Ask,
+    /// It was opened as a draft in frozen hours, and is to be marked ready after them.
+    Ready,
 }
 
 /// A value that became part of the base branch.

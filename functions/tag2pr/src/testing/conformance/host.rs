@@ -195,6 +195,12 @@ async fn a_draft_is_found_and_updated_like_any_other(world: &dyn World) {
     assert_eq!(updated.unwrap(), PullRequest { title: "web: 1.5.0".to_owned(), ..opened.clone() });
     assert_eq!(find(world, "tag2pr/frozen").await[0].title, "web: 1.5.0");
     assert!(world.is_draft(opened.number).await, "an update leaves it a draft");
+
+    world.host().ready(opened.number).await.unwrap();
+    assert!(!world.is_draft(opened.number).await, "it is ready");
+    assert_eq!(find(world, "tag2pr/frozen").await, [PullRequest { title: "web: 1.5.0".to_owned(), ..opened.clone() }]);
+    world.host().ready(opened.number).await.unwrap();
+    assert!(!world.is_draft(opened.number).await, "once is enough");
 }
 
 async fn what_is_asked_beside_title_and_body_is_done_or_said(world: &dyn World) {
