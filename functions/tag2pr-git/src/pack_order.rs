@@ -180,8 +180,8 @@ mod tests {
         let places = places(folder.path(), &ids);
 
         assert_eq!(places.values().collect::<HashSet<_>>().len(), ids.len());
-        let pack = fs::read_dir(folder.path().join("objects/pack")).unwrap().map(|entry| entry.unwrap().path());
-        let index = pack.filter(|path| path.extension().is_some_and(|extension| extension == "idx")).next().unwrap();
+        let mut pack = fs::read_dir(folder.path().join("objects/pack")).unwrap().map(|entry| entry.unwrap().path());
+        let index = pack.find(|path| path.extension().is_some_and(|extension| extension == "idx")).unwrap();
         // name, type, size, size in the pack, offset, and of a delta its depth and its base
         let told = git(folder.path(), &["verify-pack", "-v", &index.display().to_string()]);
         let mut deltas = 0;
