@@ -1,0 +1,428 @@
+//! One proposal in the making: what each policy asks for is decided, and the files are edited.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::choice::{Choice, Unclear};
+use super::pool::heard_of;
+use super::{Answer, Evidence, Hold, Line, Outcome, Plan};
+use crate::due::{self, Wait};
+use crate::image::{Digest, ImageName, ImageRef, Tag};
+use crate::manifests::{Automation, DeclaredPolicy, Manifests};
+use crate::markers::{self, Change, Marker, NewImage, Part, Setter};
+use crate::policy::{DigestReflection, Known, PolicyName, Step};
+use crate::proposal::{Bump, Parts, markdown, minute};
+use crate::seams::File;
+
+/// The values that stand in Git for one policy, below one automation's path.
+#[derive(Default)]
+struct InGit {
+    marked: bool,
+    tags: BTreeSet<String>,
+    /// A value that should name a tag and names none, or digests that nobody says the tag of.
+    tag_missing: bool,
+    digests: BTreeSet<String>,
+    /// A value that should hold a digest and holds none.
+    digest_missing: bool,
+}
+
+/// A proposal in the making.
+pub(super) struct Draft<'a> {
+    name: &'a str,
+    /// The automations that share it: a hold may have been made while another one was the first, or while what shares a
+    /// pull request was another setting.
+    sharing: BTreeSet<&'a str>,
+    evidence: &'a Evidence<'a>,
+    files: BTreeMap<&'a str, Vec<u8>>,
+    changes: Vec<Change>,
+    bumps: Vec<Bump>,
+    first_seen: Option<Timestamp>,
+    heard: Option<Timestamp>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(automations: &[&'a Automation], evidence: &'a Evidence<'a>) -> Self {
+        let sharing = automations.iter().flat_map(|one| [one.name.as_str(), one.whole.as_str()]).collect();
+        let name = automations[0].name.as_str();
+        Self {
+            name,
+            sharing,
+            evidence,
+            files: BTreeMap::new(),
+            changes: Vec::new(),
+            bumps: Vec::new(),
+            first_seen: None,
+            heard: None,
+        }
+    }
+
+    /// What a proposal is composed of, when everything is added.
+    pub(super) fn finish(self, branch: &str, automations: &[&Automation]) -> Parts {
+        Parts {
+            name: self.name.to_owned(),
+            automation: automations[0].whole.clone(),
+            branch: branch.to_owned(),
+            author: automations[0].author.clone(),
+            message: automations.iter().find_map(|automation| automation.message.clone()),
+            wishes: automations[0].wishes.clone(),
+            bumps: self.bumps,
+            changes: self.changes,
+            files: self.files.into_iter().map(|(path, bytes)| File { path: path.to_owned(), bytes }).collect(),
+            heard: self.heard,
+            otherwise_at: self.first_seen.unwrap_or(Timestamp::UNIX_EPOCH),
+        }
+    }
+
+    /// Adds what one automation changes.
+    pub(super) fn add(
+        &mut self,
+        automation: &Automation,
+        choices: &BTreeMap<&PolicyName, Choice<'_>>,
+        plan: &mut Plan,
+    ) {
+        let mut wanted: BTreeMap<&PolicyName, NewImage> = BTreeMap::new();
+        let first_line = plan.lines.len();
+        for declared in self.evidence.manifests.policies.iter().filter(|policy| automation.applies(policy)) {
+            let Some(choice) = choices.get(&declared.name) else { continue };
+            let in_git = self.in_git(automation, &declared.name);
+            let (outcome, new) = self.decide(declared, choice, &in_git, plan);
+            plan.waits.extend(choice.of_age.filter(|_| in_git.marked).map(|until| self.too_young_until(until)));
+            let tag = choice.chosen.as_ref().ok().map(|chosen| chosen.tag.to_string());
+            plan.lines.push(Line {
+                proposal: self.name.to_owned(),
+                policy: declared.name.clone(),
+                image: choice.policy.as_ref().map_or_else(|_| String::new(), |(_, policy)| policy.image.clone()),
+                tag,
+                outcome,
+                passed_over: choice.passed_over.clone(),
+            });
+            if let Some(new) = new {
+                wanted.insert(&declared.name, new);
+            }
+        }
+        let changes = self.edit(automation, &wanted, plan);
+        for line in &mut plan.lines[first_line..] {
+            let own: Vec<&Change> = changes.iter().filter(|change| change.setter.policy == line.policy).collect();
+            if own.is_empty() {
+                continue;
+            }
+            line.outcome = Outcome::Changes;
+            let declared = self.evidence.manifests.policies.iter().find(|declared| declared.name == line.policy);
+            if let (Some(declared), Some(choice), Some(new)) =
+                (declared, choices.get(&line.policy), wanted.get(&line.policy))
+            {
+                self.bump(choice, declared, new, &own);
+            }
+        }
+        self.changes.extend(changes);
+    }
+
+    fn in_git(&self, automation: &Automation, policy: &PolicyName) -> InGit {
+        let mut in_git = InGit::default();
+        let markers = self.evidence.manifests.markers.iter().filter(|(file, _)| automation.covers(file));
+        for marker in markers.flat_map(|(_, markers)| markers).filter(|marker| marker.setter.policy == *policy) {
+            in_git.marked = true;
+            match marker.setter.part {
+                Part::Tag => {
+                    in_git.tags.insert(marker.value.clone());
+                }
+                Part::Reference => {
+                    let reference: Option<ImageRef> = marker.value.parse().ok();
+                    in_git.digest_missing |= reference.as_ref().is_none_or(|reference| reference.digest.is_none());
+                    in_git.tag_missing |= reference.as_ref().is_none_or(|reference| reference.tag.is_none());
+                    if let Some(reference) = reference {
+                        in_git.tags.extend(reference.tag.map(|tag| tag.to_string()));
+                        in_git.digests.extend(reference.digest.map(|digest| digest.to_string()));
+                    }
+                }
+                Part::Digest => match marker.value.parse::<Digest>() {
+                    Ok(digest) => {
+                        in_git.digests.insert(digest.to_string());
+                    }
+                    Err(_) => in_git.digest_missing = true,
+                },
+                Part::Name => {}
+            }
+        }
+        in_git.tag_missing |= in_git.tags.is_empty() && (in_git.digest_missing || !in_git.digests.is_empty());
+        in_git
+    }
+
+    /// What shall stand in Git for one policy; nothing if what stands there shall stay.
+    fn decide(
+        &self,
+        declared: &DeclaredPolicy,
+        choice: &Choice<'_>,
+        in_git: &InGit,
+        plan: &mut Plan,
+    ) -> (Outcome, Option<NewImage>) {
+        let (image, policy) = match &choice.policy {
+            Ok(policy) => *policy,
+            Err(reason) => return (Outcome::NothingSelected(reason.clone()), None),
+        };
+        if !in_git.marked {
+            return (Outcome::NoMarker, None);
+        }
+        let chosen = match &choice.chosen {
+            Ok(chosen) => chosen,
+            Err(reason) => return (Outcome::NothingSelected(reason.clone()), None),
+        };
+        let tag = chosen.tag.as_str();
+        // Of several values the highest ranked counts: one of them is enough to see that this would be a step back. One
+        // that is no longer at the registry cannot stay.
+        let ledger = self.evidence.ledgers.get(image);
+        let to = heard_of(ledger, tag);
+        let mut unknown = None;
+        for there in in_git.tags.iter().filter(|there| self.gone(image, there).is_none()) {
+            let there = heard_of(ledger, there);
+            match policy.step(&there, &to) {
+                Step::Forward => {}
+                Step::Backwards => return (Outcome::Backwards { in_git: there.tag.to_owned() }, None),
+                Step::Unknown => unknown = unknown.or(Some(there)),
+            }
+        }
+        if let Some(there) = unknown {
+            return (Outcome::Incomparable(which_is_newer(&there, &to)), None);
+        }
+        let same_tag = !in_git.tag_missing && in_git.tags.iter().all(|there| there == tag);
+        let settled = match policy.digest {
+            DigestReflection::Never => same_tag && in_git.digests.is_empty(),
+            DigestReflection::IfNotPresent => same_tag && !in_git.digest_missing && in_git.digests.len() == 1,
+            DigestReflection::Always => false,
+        };
+        let new = |digest: Option<String>| NewImage { name: policy.image.clone(), tag: tag.to_owned(), digest };
+        if settled {
+            // Names may still differ, and that needs nobody's word.
+            let kept = match policy.digest {
+                DigestReflection::Never => None,
+                DigestReflection::IfNotPresent | DigestReflection::Always => in_git.digests.first().cloned(),
+            };
+            return (Outcome::UpToDate, Some(new(kept)));
+        }
+        let question = (image.clone(), chosen.tag.clone());
+        let digest = match self.evidence.answers.get(&question) {
+            None => {
+                plan.questions.insert(question);
+                return (Outcome::Waiting("the registry has not been asked yet".to_owned()), None);
+            }
+            Some(Answer::Gone) => {
+                let reason = format!("{} says that there is no tag {tag} (any more)", image.registry());
+                return (Outcome::Gone(reason), None);
+            }
+            Some(Answer::NoAnswer { reason, later: true }) => return (Outcome::Waiting(reason.clone()), None),
+            Some(Answer::NoAnswer { reason, later: false }) => return (Outcome::NotConfirmed(reason.clone()), None),
+            Some(Answer::Digest(digest)) => Some(digest),
+            Some(Answer::NotAsked(digest)) => digest.as_ref(),
+        };
+        let held =
+            self.evidence.holds.iter().find(|hold| self.is_concerned(hold) && hold.is_on(&declared.name, tag, digest));
+        if let Some(hold) = held {
+            return (Outcome::Held(hold.reason.clone()), None);
+        }
+        if let (Some(age), Some(digest)) = (declared.minimum_age, digest)
+            && let Some((until, of_age)) = self.too_young(image, &chosen.tag, digest, age)
+        {
+            plan.waits.extend(of_age.map(|until| self.too_young_until(until)));
+            return (Outcome::TooYoung(until), None);
+        }
+        if let Some(unclear) = &choice.unclear {
+            return (inside(image, chosen.tag.as_str(), unclear, plan), None);
+        }
+        match (policy.digest, digest) {
+            (DigestReflection::Never, _) => (Outcome::UpToDate, Some(new(None))),
+            (_, Some(digest)) => (Outcome::UpToDate, Some(new(Some(digest.to_string())))),
+            (_, None) => (
+                Outcome::NotConfirmed(format!(
+                    "the policy wants a digest, no delivery gave one for {tag}, and {} is configured not to be asked",
+                    image.registry()
+                )),
+                None,
+            ),
+        }
+    }
+
+    /// Whether a hold was made on this proposal, or on the policy's part of it.
+    fn is_concerned(&self, hold: &Hold) -> bool {
+        let whole = hold.proposal.strip_suffix(hold.policy.name.as_str()).and_then(|rest| rest.strip_suffix('.'));
+        self.sharing.contains(hold.proposal.as_str()) || whole.is_some_and(|whole| self.sharing.contains(whole))
+    }
+
+    /// When the registry was found not to have a tag any more; none if it has it, as far as is known.
+    fn gone(&self, image: &ImageName, tag: &str) -> Option<Timestamp> {
+        self.evidence.ledgers.get(image).and_then(|ledger| ledger.gone(tag))
+    }
+
+    /// What a tag points at may be younger than the tag: until when, if it is too young.
+    fn too_young(
+        &self,
+        image: &ImageName,
+        tag: &Tag,
+        digest: &Digest,
+        age: SignedDuration,
+    ) -> Option<(String, Option<Timestamp>)> {
+        let entry = self.evidence.ledgers.get(image).and_then(|ledger| ledger.get(tag.as_str()));
+        match entry.and_then(|entry| entry.digests.get(digest)) {
+            Some(first) if self.evidence.now.duration_since(first.seen) >= age => None,
+            Some(first) => {
+                let reason = format!(
+                    "what {tag} points at now was first seen {}, and the policy wants an age that it has not reached",
+                    minute(first.seen)
+                );
+                Some((reason, first.seen.checked_add(age).ok()))
+            }
+            None => Some((format!("since when {tag} points at what it does now is not known yet"), None)),
+        }
+    }
+
+    fn too_young_until(&self, until: Timestamp) -> Wait {
+        Wait { proposal: self.name.to_owned(), why: due::Why::TooYoung, since: self.evidence.now, until }
+    }
+
+    /// Edits the files below the automation's path, on top of what was edited before.
+    fn edit(
+        &mut self,
+        automation: &Automation,
+        wanted: &BTreeMap<&PolicyName, NewImage>,
+        plan: &mut Plan,
+    ) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if wanted.is_empty() {
+            return changes;
+        }
+        let manifests = self.evidence.manifests;
+        let wanted = |setter: &Setter| wanted.get(&setter.policy).cloned();
+        let files: Vec<(&str, &[u8])> = manifests
+            .files
+            .iter()
+            .filter(|file| automation.covers(&file.path))
+            .filter_map(|file| match (self.files.get(file.path.as_str()), manifests.markers.get(&file.path)?) {
+                (Some(edited), _) => Some((file.path.as_str(), edited.as_slice())),
+                (None, markers) if markers::are_right(markers, &wanted) => None,
+                (None, _) => Some((file.path.as_str(), file.bytes.as_slice())),
+            })
+            .collect();
+        let edited = markers::edit_all(&files, &manifests.rules, &wanted);
+        let paths: Vec<&str> = files.into_iter().map(|(path, _)| path).collect();
+        for (path, edited) in paths.into_iter().zip(edited) {
+            match edited {
+                Ok(edited) => {
+                    plan.problems.extend(edited.problems);
+                    if !edited.changes.is_empty() {
+                        self.files.insert(path, edited.bytes);
+                        changes.extend(edited.changes);
+                    }
+                }
+                Err(problem) => plan.problems.push(problem),
+            }
+        }
+        changes
+    }
+
+    fn bump(&mut self, choice: &Choice<'_>, declared: &DeclaredPolicy, new: &NewImage, changes: &[&Change]) {
+        let Ok(chosen) = &choice.chosen else { return };
+        let policy = &declared.name;
+        let confirmed = choice.policy.as_ref().ok().and_then(|(image, _)| {
+            match self.evidence.answers.get(&((*image).clone(), chosen.tag.clone())) {
+                Some(Answer::Digest(digest)) => Some(digest.clone()),
+                Some(Answer::NotAsked(digest)) => digest.clone(),
+                _ => None,
+            }
+        });
+        let from = former(changes);
+        self.first_seen = self.first_seen.max(chosen.first_seen);
+        let ledger = choice.policy.as_ref().ok().and_then(|(image, _)| self.evidence.ledgers.get(image));
+        let entry = ledger.and_then(|ledger| ledger.get(chosen.tag.as_str()));
+        let pointed = entry.and_then(|entry| Some(entry.digests.get(confirmed.as_ref()?)?.seen));
+        self.heard = self.heard.max(chosen.first_seen).max(chosen.pushed_at).max(pointed);
+        if let Some(bump) = self.bumps.iter_mut().find(|bump| bump.policy == *policy) {
+            // Another automation of the same branch has brought it already.
+            bump.from.extend(from);
+            bump.moved &= changes.iter().all(|change| change.keeps_tag());
+            return;
+        }
+        let mut why = choice.why.clone();
+        if let Ok((image, _)) = &choice.policy {
+            why.extend(from.iter().filter_map(|tag| Some(no_longer_there(tag, self.gone(image, tag)?))));
+        }
+        self.bumps.push(Bump {
+            policy: policy.clone(),
+            place: format!("{}:{}", declared.place.file, declared.place.line),
+            image: new.name.clone(),
+            from,
+            moved: changes.iter().all(|change| change.keeps_tag()),
+            tag: chosen.tag.to_string(),
+            digest: confirmed,
+            pushed_at: chosen.pushed_at,
+            actor: chosen.actor.clone(),
+            delivery: chosen.delivery.clone(),
+            why,
+        });
+    }
+}
+
+/// Every tag that is marked with a policy, wherever it stands.
+pub(super) fn tags_in_git<'a>(manifests: &'a Manifests, policy: &PolicyName) -> BTreeSet<&'a str> {
+    let markers = manifests.markers.values().flatten().filter(|marker| marker.setter.policy == *policy);
+    let tag = |marker: &'a Marker| match marker.setter.part {
+        Part::Tag => Some(marker.value.as_str()),
+        Part::Reference => {
+            let reference = marker.value.split_once('@').map_or(marker.value.as_str(), |(before, _)| before);
+            Some(reference.rsplit_once(':').map_or("", |(_, tag)| tag))
+        }
+        Part::Name | Part::Digest => None,
+    };
+    markers.filter_map(tag).collect()
+}
+
+/// What becomes of a tag of which it is not known what it holds.
+fn inside(image: &ImageName, tag: &str, unclear: &Unclear, plan: &mut Plan) -> Outcome {
+    let registry = image.registry();
+    match unclear {
+        Unclear::Unasked(digest) => {
+            plan.contents.insert((image.clone(), digest.clone()));
+            Outcome::Waiting(format!("the registry has not been asked yet what {tag} holds"))
+        }
+        Unclear::Answered(Answer::NoAnswer { reason, later: true }) => Outcome::Waiting(reason.clone()),
+        Unclear::Answered(Answer::NoAnswer { reason, later: false }) => Outcome::NotConfirmed(reason.clone()),
+        Unclear::Answered(_) => {
+            Outcome::Gone(format!("{registry} says that there is no such image as {tag} was (any more)"))
+        }
+        Unclear::NotToBeAsked => Outcome::NotConfirmed(format!(
+            "the policy wants certain platforms, and {registry} is configured not to be asked what {tag} holds"
+        )),
+    }
+}
+
+/// Why nobody knows whether a tag was pushed after the one in Git, and what will mend that.
+fn which_is_newer(in_git: &Known<'_>, tag: &Known<'_>) -> String {
+    let (there, tag) = (in_git.tag, tag.tag);
+    match in_git.first_seen {
+        Some(seen) => format!(
+            "{there} stands in Git, and when it was pushed is not known: only a listing told of it, first {}. {tag} was not \
+             pushed after that, so it may be older; {there} stays until a newer push",
+            minute(seen)
+        ),
+        None => format!(
+            "{there} stands in Git, and no delivery or listing has told of it, so {tag} may be older; {there} stays until \
+             somebody writes another"
+        ),
+    }
+}
+
+fn no_longer_there(tag: &str, since: Timestamp) -> String {
+    format!(
+        "{}, which stands in Git, is no longer at the registry: it answers that there is no such tag, and its complete \
+         list of {} lacks it.",
+        markdown::code(tag),
+        minute(since)
+    )
+}
+
+/// What stood there: the tags, and other parts of images only where no tag did.
+fn former(changes: &[&Change]) -> BTreeSet<String> {
+    let tags = |change: &&&Change| matches!(change.setter.part, Part::Reference | Part::Tag);
+    let old = |change: &&Change| change.shown().0;
+    let from: BTreeSet<String> = changes.iter().filter(tags).map(old).collect();
+    if from.is_empty() { changes.iter().map(old).collect() } else { from }
+}
