@@ -74,3 +74,22 @@ fn one_repository_that_fails_stops_no_other() {
     environment.write("tag2pr.yaml", format!("{config}  - url: ./second.git\n"));
     assert_snapshot!(environment.run(&["propose"]));
 }
+
+#[test]
+fn a_tag_is_held_by_hand_and_released() {
+    let (environment, _registry) = with_registry();
+    let tag = "main-abc1234-1707300000";
+    assert_snapshot!(environment.run(&["hold", "flux-system/frontend", tag, "--reason", "waits for the database"]));
+    assert!(environment.run(&["hold", "flux-system/frontend", tag]).stdout.contains("held already"));
+    let passed = environment.run(&["propose"]);
+    assert!(passed.stdout.contains("waits for the database"), "{passed}");
+    assert_eq!(environment.pull_requests("state").len(), 0);
+
+    assert_snapshot!(environment.run(&["release", "flux-system/frontend", "main-0000000-1"]));
+    assert_snapshot!(environment.run(&["release", "flux-system/frontend"]));
+    environment.run(&["propose"]);
+    assert_json_snapshot!(environment.pull_requests("state")[0]["title"], @r#""Update frontend to main-abc1234-1707300000""#);
+    assert_json_snapshot!(environment.run(&["hold", "flux-system/frontend", tag, "--output", "json"]).json());
+    let released = environment.run(&["release", "flux-system/frontend", tag, "--output", "json"]).json();
+    assert_json_snapshot!(released["released"][0]["hold"]["reason"], @r#""held by hand""#);
+}

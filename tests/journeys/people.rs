@@ -354,3 +354,55 @@ fn a_new_marker_in_a_file_that_was_merged_is_no_rollback() {
     assert_eq!(world.forge.open_pulls(), []);
     assert_eq!(world.holds().len(), 1);
 }
+
+#[test]
+fn a_tag_that_was_closed_and_released_is_proposed_again() {
+    let mut world = proposed();
+    world.forge.close_by_person(1);
+    world.propose();
+    assert_eq!(world.forge.open_pulls(), []);
+
+    assert_eq!(world.release("flux-system/frontend", Some("main-0000000-1")), [] as [&str; 0]);
+    world.propose();
+    assert_eq!(world.forge.open_pulls(), [], "another tag was released");
+
+    assert_eq!(world.release("flux-system/frontend", None), ["main-abc1234-1707300000"]);
+    world.propose();
+    assert_eq!((world.open().number, world.open().title.as_str()), (2, "Update frontend to main-abc1234-1707300000"));
+    assert_eq!(world.holds(), []);
+}
+
+#[test]
+fn a_rollback_that_was_released_is_proposed_again_and_held_if_it_is_taken_back_once_more() {
+    let mut world = home_lab();
+    let before = world.git.files(BASE);
+    world.deliver("stories/2-frontend");
+    world.serve();
+    for number in [1, 2] {
+        world.merge(number);
+        world.propose();
+        world.roll_back_to(&before);
+        world.propose();
+        assert_eq!(world.forge.open_pulls(), []);
+        assert_eq!(world.holds().len(), 1);
+
+        assert_eq!(world.release("flux-system/frontend", Some("main-abc1234-1707300000")).len(), 1);
+        world.propose();
+        world.propose();
+        assert_eq!((world.open().number, world.holds()), (number + 1, vec![]));
+    }
+}
+
+#[test]
+fn a_tag_that_is_held_by_hand_leaves_the_open_pull_request_and_newer_ones_come() {
+    let mut world = proposed();
+    assert!(world.hold("flux-system/frontend", "main-abc1234-1707300000", "waits for the database"));
+    assert!(!world.hold("flux-system/frontend", "main-abc1234-1707300000", "waits for the database"));
+    let said = world.propose().join("\n");
+    assert!(said.contains("waits for the database"), "{said}");
+    assert_eq!(world.forge.open_pulls(), []);
+    assert_eq!(world.holds().len(), 1, "our own closing holds nothing");
+
+    newer(&mut world);
+    assert_eq!(world.open().title, "Update frontend to main-0000001-1707400000");
+}

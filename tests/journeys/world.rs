@@ -16,10 +16,11 @@ use tag2pr::endpoint::{self, Answer};
 use tag2pr::flow::issuers::Issuers;
 use tag2pr::flow::propose::{self, Holds, Report};
 use tag2pr::flow::sweep::{Pace, What};
-use tag2pr::flow::{Error, ledgers, receive, sweep};
+use tag2pr::flow::{Error, holds, ledgers, receive, sweep};
 use tag2pr::image::{Digest, ImageName, ImageRef};
 use tag2pr::keys::Key;
 use tag2pr::plan::Hold;
+use tag2pr::policy::PolicyName;
 use tag2pr::seams::RepositoryId;
 use tag2pr::secret::Secret;
 use tag2pr::store;
@@ -403,9 +404,29 @@ impl World {
         ledger.live().map(|(tag, _)| tag.to_string()).collect()
     }
 
+    /// Somebody holds a tag of `NAMESPACE/NAME`; whether it was not held before.
+    pub(crate) fn hold(&mut self, policy: &str, tag: &str, reason: &str) -> bool {
+        let (writer, policy, tag) = (self.writer("hold"), named(policy), tag.parse().unwrap());
+        let holding = holds::hold(&self.store, &self.repository, &policy, &tag, reason, &writer, self.now);
+        pollster::block_on(holding).unwrap()
+    }
+
+    /// Somebody releases a tag of `NAMESPACE/NAME`, or all; which were held.
+    pub(crate) fn release(&mut self, policy: &str, tag: Option<&str>) -> Vec<String> {
+        let (writer, policy) = (self.writer("release"), named(policy));
+        let tag = tag.map(|tag| tag.parse().unwrap());
+        let releasing = holds::release(&self.store, &self.repository, &policy, tag.as_ref(), &writer);
+        pollster::block_on(releasing).unwrap().into_iter().map(|hold| hold.tag.to_string()).collect()
+    }
+
     /// The held tags, with the reasons.
     pub(crate) fn holds(&self) -> Vec<Hold> {
         let holds = pollster::block_on(store::load::<Holds>(&self.store, &Key::holds(&self.repository))).unwrap();
         holds.map(|holds| holds.value.holds.into_iter().collect()).unwrap_or_default()
     }
+}
+
+fn named(policy: &str) -> PolicyName {
+    let (namespace, name) = policy.split_once('/').unwrap();
+    PolicyName { namespace: namespace.to_owned(), name: name.to_owned() }
 }

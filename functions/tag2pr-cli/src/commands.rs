@@ -4,6 +4,7 @@ pub mod check;
 pub mod decode;
 pub mod demo;
 pub mod explain;
+pub mod holds;
 pub mod propose;
 pub mod replay;
 pub mod serve;

@@ -65,6 +65,10 @@ enum Command {
     Propose(commands::propose::Args),
     /// List the tags of every image that a policy names, and find what deliveries missed.
     Sweep(commands::sweep::Args),
+    /// Hold a tag: it is not proposed any more, newer ones are.
+    Hold(commands::holds::HoldArgs),
+    /// Release what is held: after a closed pull request, a rollback, or `hold`.
+    Release(commands::holds::ReleaseArgs),
 }
 
 fn main() -> ExitCode {
@@ -84,6 +88,8 @@ fn main() -> ExitCode {
             Command::Update(args) => commands::update::run(args, cli.output),
             Command::Propose(args) => commands::propose::run(args, cli.output).await,
             Command::Sweep(args) => commands::sweep::run(args, cli.output).await,
+            Command::Hold(args) => commands::holds::hold(args, cli.output).await,
+            Command::Release(args) => commands::holds::release(args, cli.output).await,
         }
     });
     // A blocked name look-up must not keep a finished command alive.

@@ -12,6 +12,7 @@
 //! Nothing here decides anything about images or tags.
 
 pub mod handed_over;
+pub mod holds;
 pub mod issuers;
 pub mod lease;
 pub mod ledgers;

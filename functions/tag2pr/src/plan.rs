@@ -52,7 +52,7 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Hold {
-    /// `<namespace>.<automation>`
+    /// `<namespace>.<automation>`, or [`Hold::EVERY`].
     pub proposal: String,
     /// The policy that selected it.
     pub policy: PolicyName,
@@ -68,6 +68,9 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// In the place of a proposal's name: whichever would bring the tag.
+    pub const EVERY: &str = "*";
+
     /// Whether it is on this tag of a policy. Where one of the digests is not known, the tag decides.
     pub fn is_on(&self, policy: &PolicyName, tag: &str, digest: Option<&Digest>) -> bool {
         self.policy == *policy

@@ -244,6 +244,9 @@ impl<'a> Draft<'a> {
 
     /// Whether a hold was made on this proposal, or on the policy's part of it.
     fn is_concerned(&self, hold: &Hold) -> bool {
+        if hold.proposal == Hold::EVERY {
+            return true;
+        }
         let whole = hold.proposal.strip_suffix(hold.policy.name.as_str()).and_then(|rest| rest.strip_suffix('.'));
         self.sharing.contains(hold.proposal.as_str()) || whole.is_some_and(|whole| self.sharing.contains(whole))
     }
