@@ -145,7 +145,11 @@ fn remember(environment: &TestEnvironment, registry: &Registry) {
         let settings = Settings::read(Some(&environment.path("tag2pr.yaml"))).await.unwrap();
         let objects = &*settings.objects;
         let key = Key::holds(&settings.repository_ids()[0]);
-        store::update::<Holds>(objects, &key, "test", |_| Some(Holds { holds: [hold.clone()].into() })).await.unwrap();
+        store::update::<Holds>(objects, &key, "test", |_| {
+            Some(Holds { holds: [hold.clone()].into(), ..Holds::default() })
+        })
+        .await
+        .unwrap();
         ledgers::record(objects, &image, &deleted, "test").await.unwrap();
     });
 }

@@ -92,4 +92,5 @@ fn a_tag_is_held_by_hand_and_released() {
     assert_json_snapshot!(environment.run(&["hold", "flux-system/frontend", tag, "--output", "json"]).json());
     let released = environment.run(&["release", "flux-system/frontend", tag, "--output", "json"]).json();
     assert_json_snapshot!(released["released"][0]["hold"]["reason"], @r#""held by hand""#);
+    assert_snapshot!(environment.run(&["release", "flux-system/frontend", "--to", "main-f9e1f0b-1707200000"]));
 }

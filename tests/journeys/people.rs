@@ -406,3 +406,30 @@ fn a_tag_that_is_held_by_hand_leaves_the_open_pull_request_and_newer_ones_come()
     newer(&mut world);
     assert_eq!(world.open().title, "Update frontend to main-0000001-1707400000");
 }
+
+#[test]
+fn a_step_back_that_was_asked_for_is_taken_once() {
+    let mut world = proposed();
+    let newer = "main-fffffff-1709999999";
+    world.edit(BASE, FRONTEND_FILE, "main-f9e1f0b-1707200000", newer);
+    world.propose();
+    assert_eq!(world.forge.open_pulls(), []);
+
+    world.step_back("flux-system/frontend", "main-0000000-1");
+    world.propose();
+    assert_eq!(world.forge.open_pulls(), [], "the policy does not select that one");
+
+    world.step_back("flux-system/frontend", "main-abc1234-1707300000");
+    world.propose();
+    world.propose();
+    let open = world.open();
+    assert_eq!((open.number, open.title.as_str()), (2, "Update frontend to main-abc1234-1707300000"));
+    world.merge(2);
+    world.propose();
+
+    // Whoever goes forward again by hand is not taken back again.
+    world.edit(BASE, FRONTEND_FILE, "main-abc1234-1707300000", newer);
+    let said = world.propose().join("\n");
+    assert!(said.contains("backwards") || said.contains("held"), "{said}");
+    assert_eq!(world.forge.open_pulls(), []);
+}

@@ -419,6 +419,13 @@ impl World {
         pollster::block_on(releasing).unwrap().into_iter().map(|hold| hold.tag.to_string()).collect()
     }
 
+    /// Somebody lets `NAMESPACE/NAME` go back to a tag.
+    pub(crate) fn step_back(&mut self, policy: &str, to: &str) {
+        let (writer, policy, to) = (self.writer("release"), named(policy), to.parse().unwrap());
+        let stepping = holds::step_back(&self.store, &self.repository, &policy, &to, &writer, self.now);
+        pollster::block_on(stepping).unwrap();
+    }
+
     /// The held tags, with the reasons.
     pub(crate) fn holds(&self) -> Vec<Hold> {
         let holds = pollster::block_on(store::load::<Holds>(&self.store, &Key::holds(&self.repository))).unwrap();

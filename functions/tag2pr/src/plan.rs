@@ -85,6 +85,28 @@ impl Hold {
     }
 }
 
+/// What people decided about the tags of a repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Holds {
+    /// What must not be proposed; in the order of proposals and policies.
+    pub holds: BTreeSet<Hold>,
+    /// What may be proposed although a tag that ranks higher stands in Git.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub steps_back: BTreeSet<StepBack>,
+}
+
+/// A person's word that a policy may go back to a tag, once: until it stands in Git.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StepBack {
+    /// The policy.
+    pub policy: PolicyName,
+    /// The tag, if the policy selects it.
+    pub to: Tag,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 /// What became of one policy in one automation, in words that are the same everywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -198,7 +220,7 @@ pub struct Evidence<'a> {
     /// What is known of the images.
     pub ledgers: &'a BTreeMap<ImageName, Ledger>,
     /// What must not be proposed.
-    pub holds: &'a BTreeSet<Hold>,
+    pub holds: &'a Holds,
     /// What registries have said so far.
     pub answers: &'a BTreeMap<Question, Answer>,
     /// Where registries were asked what a digest holds and did not say it; what they said is in the ledgers.

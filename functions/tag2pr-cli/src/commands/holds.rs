@@ -43,6 +43,10 @@ pub struct ReleaseArgs {
     /// The tag; by default all that are held of this policy.
     tag: Option<Tag>,
 
+    /// Let the policy go back to this tag, once, although one that ranks higher stands in Git. It still has to select it.
+    #[arg(long, value_name = "TAG", conflicts_with = "tag")]
+    to: Option<Tag>,
+
     /// The configuration; by default $TAG2PR_CONFIG, ./tag2pr.yaml, or the object tag2pr.yaml in $TAG2PR_STORE.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -87,6 +91,9 @@ pub async fn hold(args: &HoldArgs, format: Format) -> CommandResult {
 
 pub async fn release(args: &ReleaseArgs, format: Format) -> CommandResult {
     let deployment = connect(args.config.as_ref()).await?;
+    if let Some(to) = &args.to {
+        return step_back(&deployment, &args.policy, to, format).await;
+    }
     let (ReleaseArgs { policy, tag, .. }, objects) = (args, deployment.objects());
     let mut released: Vec<(String, Hold)> = Vec::new();
     for repository in deployment.repositories() {
@@ -112,6 +119,28 @@ pub async fn release(args: &ReleaseArgs, format: Format) -> CommandResult {
         }
     }
     Ok(if released.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn step_back(deployment: &Deployment, policy: &PolicyName, to: &Tag, format: Format) -> CommandResult {
+    let repositories = deployment.repositories().iter().map(|repository| &repository.id);
+    for repository in repositories.clone() {
+        let writer = writer("release");
+        let stepping = holds::step_back(deployment.objects(), repository, policy, to, &writer, Timestamp::now());
+        stepping.await.during(format!("releasing in {repository}"))?;
+    }
+    match format {
+        Format::Json => {
+            let repositories: Vec<String> = repositories.map(ToString::to_string).collect();
+            json(&json!({ "policy": policy.to_string(), "to": to, "repositories": repositories }));
+        }
+        Format::Text => {
+            for repository in repositories {
+                line(visible(format!("{repository}: {policy} may go back to {to}, once")));
+            }
+            next_look();
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn connect(config: Option<&PathBuf>) -> Result<Deployment, crate::output::Failure> {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::propose::{Holds, Proposed};
 use crate::image::Tag;
 use crate::keys::Key;
-use crate::plan::Hold;
+use crate::plan::{Hold, StepBack};
 use crate::policy::PolicyName;
 use crate::seams::{Objects, RepositoryId, StoreError};
 use crate::store;
@@ -86,4 +86,29 @@ pub async fn release(
     })
     .await?;
     Ok(released)
+}
+
+/// Lets a policy of one repository go back to a tag, once, although a tag that ranks higher stands in Git.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn step_back(
+    objects: &dyn Objects,
+    repository: &RepositoryId,
+    policy: &PolicyName,
+    to: &Tag,
+    writer: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let step = StepBack { policy: policy.clone(), to: to.clone(), since: now };
+    store::update::<Holds>(objects, &Key::holds(repository), writer, |holds| {
+        let mut holds = holds.unwrap_or_default();
+        // One at a time: the last word counts.
+        holds.steps_back.retain(|known| known.policy != *policy);
+        holds.steps_back.insert(step.clone());
+        Some(holds)
+    })
+    .await
+    .map(|_| ())
 }

@@ -22,14 +22,15 @@ use jiff::Timestamp;
 
 use self::answers::{Answers, ROUNDS};
 pub use self::apply::apply;
-pub use self::records::{Claim, Fate, Holds, Index, Merged, Proposed, ToDo};
+pub use self::records::{Claim, Fate, Index, Merged, Proposed, ToDo};
 use super::{Error, ledgers};
 use crate::due::{self, Due, Wait, Why};
 use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::ledger::{Ledger, News};
 use crate::manifests::{Interest, Manifests};
-use crate::plan::{Hold, Line, Outcome, Plan};
+pub use crate::plan::Holds;
+use crate::plan::{Hold, Line, Outcome, Plan, StepBack};
 use crate::proposal::minute;
 use crate::seams::{
     GitError, GitHost, GitRepository, Objects, PullRequest, Registry, RegistryError, RepositoryId, State,
@@ -80,6 +81,8 @@ pub struct Prepared {
     proposed: BTreeMap<String, Known>,
     /// What people decided since we last looked.
     new_holds: Vec<Hold>,
+    /// Where people allowed a step back.
+    steps_back: BTreeSet<StepBack>,
 }
 
 /// A proposal that was written before, and what the forge says of it now.
@@ -305,8 +308,8 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     }
 
     let holds = store::load::<Holds>(outside.objects, &Key::holds(outside.repository)).await?;
-    let mut holds = holds.map(|loaded| loaded.value.holds).unwrap_or_default();
-    holds.extend(new_holds.iter().cloned());
+    let mut holds = holds.map(|loaded| loaded.value).unwrap_or_default();
+    holds.holds.extend(new_holds.iter().cloned());
 
     let mut draft = answers.plan(&manifests, &ledgers, &holds, now);
     for _ in 0..ROUNDS {
@@ -321,7 +324,7 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     let rolled_back = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, &manifests, now));
     let rolled_back: Vec<Hold> = rolled_back.collect();
     if !rolled_back.is_empty() {
-        holds.extend(rolled_back.iter().cloned());
+        holds.holds.extend(rolled_back.iter().cloned());
         new_holds.extend(rolled_back);
         draft = answers.plan(&manifests, &ledgers, &holds, now);
     }
@@ -333,7 +336,19 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     });
     let frozen = draft.proposals.iter().filter_map(|proposal| due::frozen(proposal, now));
     let due = Due { waits: settling.chain(frozen).chain(draft.waits.iter().cloned()).collect() };
-    Ok(Prepared { manifests, ledgers, plan: draft, due, waiting, unlisted, missed, learned, proposed, new_holds })
+    Ok(Prepared {
+        manifests,
+        ledgers,
+        plan: draft,
+        due,
+        waiting,
+        unlisted,
+        missed,
+        learned,
+        proposed,
+        new_holds,
+        steps_back: holds.steps_back,
+    })
 }
 
 /// What became of the proposals that were open when we last looked: asked once for each.

@@ -174,7 +174,10 @@ impl<'a> Draft<'a> {
         let ledger = self.evidence.ledgers.get(image);
         let to = heard_of(ledger, tag);
         let mut unknown = None;
-        for there in in_git.tags.iter().filter(|there| self.gone(image, there).is_none()) {
+        let asked_for =
+            self.evidence.holds.steps_back.iter().any(|step| step.policy == declared.name && step.to == chosen.tag);
+        let staying = in_git.tags.iter().filter(|there| !asked_for && self.gone(image, there).is_none());
+        for there in staying {
             let there = heard_of(ledger, there);
             match policy.step(&there, &to) {
                 Step::Forward => {}
@@ -215,8 +218,12 @@ impl<'a> Draft<'a> {
             Some(Answer::Digest(digest)) => Some(digest),
             Some(Answer::NotAsked(digest)) => digest.as_ref(),
         };
-        let held =
-            self.evidence.holds.iter().find(|hold| self.is_concerned(hold) && hold.is_on(&declared.name, tag, digest));
+        let held = self
+            .evidence
+            .holds
+            .holds
+            .iter()
+            .find(|hold| self.is_concerned(hold) && hold.is_on(&declared.name, tag, digest));
         if let Some(hold) = held {
             return (Outcome::Held(hold.reason.clone()), None);
         }

@@ -8,7 +8,7 @@ use super::Outside;
 use crate::image::{Digest, ImageName, Tag};
 use crate::ledger::{Ledger, News};
 use crate::manifests::Manifests;
-use crate::plan::{Answer, Contents, Evidence, Hold, Plan, Question, plan};
+use crate::plan::{Answer, Contents, Evidence, Holds, Plan, Question, plan};
 use crate::seams::RegistryError;
 
 /// So many times is a plan made and asked for: each time one tag of a policy is looked at, first what it points at, then
@@ -34,7 +34,7 @@ impl Answers {
         &self,
         manifests: &Manifests,
         ledgers: &BTreeMap<ImageName, Ledger>,
-        holds: &BTreeSet<Hold>,
+        holds: &Holds,
         now: Timestamp,
     ) -> Plan {
         plan(&Evidence { manifests, ledgers, holds, answers: &self.tags, contents: &self.contents, now })

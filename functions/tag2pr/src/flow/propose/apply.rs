@@ -11,6 +11,7 @@ use crate::due::{Due, Wait, Why};
 use crate::flow::{Error, Watchers, ledgers};
 use crate::keys::Key;
 use crate::manifests::Manifests;
+use crate::plan::{Outcome, StepBack};
 use crate::proposal::{Proposal, markdown, minute};
 use crate::seams::{Asks, CommitId, Draft, GitError, HostError, NewCommit, PullRequest, State, StoreError};
 use crate::store;
@@ -285,6 +286,20 @@ async fn remember_decisions(outside: Outside<'_>, prepared: &Prepared) -> Result
                 }
             }
             (holds.holds.len() > before).then_some(holds)
+        })
+        .await?;
+    }
+    let stepped_back = |step: &StepBack| {
+        let mut lines = prepared.plan.lines.iter().filter(|line| line.policy == step.policy).peekable();
+        lines.peek().is_some()
+            && lines.all(|line| line.tag.as_deref() == Some(step.to.as_str()) && line.outcome == Outcome::UpToDate)
+    };
+    if prepared.steps_back.iter().any(&stepped_back) {
+        store::update::<Holds>(outside.objects, &Key::holds(outside.repository), outside.writer, |holds| {
+            let mut holds = holds?;
+            let before = holds.steps_back.len();
+            holds.steps_back.retain(|step| !stepped_back(step));
+            (holds.steps_back.len() < before).then_some(holds)
         })
         .await?;
     }

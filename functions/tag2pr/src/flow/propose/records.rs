@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::{Digest, ImageName, ImageRef};
 use crate::manifests::Manifests;
 use crate::markers::{Marker, Part};
-use crate::plan::{Hold, Plan};
+use crate::plan::{Hold, Holds, Plan};
 use crate::proposal::Value;
 use crate::seams::{CommitId, PullRequest, RepositoryId, State};
 use crate::store::Stored;
@@ -204,13 +204,6 @@ pub(super) const CLAIM: SignedDuration = SignedDuration::from_secs(120);
 
 /// So many of our own commits are remembered: one that was pushed and its successor that may not have been are enough.
 pub(super) const COMMITS: usize = 5;
-
-/// What must not be proposed to a repository.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holds {
-    /// In the order of proposals and policies.
-    pub holds: BTreeSet<Hold>,
-}
 
 impl Stored for Holds {
     const FORMAT: u32 = 1;
