@@ -7,6 +7,7 @@ mod journeys {
     mod bad_input;
     mod cost;
     mod crashes;
+    mod crowd;
     mod grouping;
     mod later;
     mod messages;

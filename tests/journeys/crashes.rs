@@ -84,7 +84,7 @@ fn a_crash_on_the_very_first_pass() {
     breaking_everywhere("a crash on the very first pass", world, |world, at| {
         assert_eq!(world.open().title, "Update frontend to main-abc1234-1707300000", "{at}");
         let next = world.delivery(&format!("{FRONTEND}:main-0000001-1707400000"), world.now);
-        block_on(world.record(&next));
+        block_on(world.record(&next, "receive/x"));
         assert_eq!(world.outbox.take().len(), 1, "{at}: its images are followed");
     });
 }

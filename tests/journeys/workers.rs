@@ -59,7 +59,7 @@ proptest! {
         let (first, second) = (Wire::slow(&world, slow), Wire::slow(&world, [&[late][..], &fast].concat()));
         let later = async {
             first_turns(late).await;
-            world.record(&newest).await;
+            world.record(&newest, "receive/x").await;
             propose(second.outside("propose/b"), world.now).await
         };
         let (first, second) = block_on(join(propose(first.outside("propose/a"), world.now), later));
@@ -85,7 +85,7 @@ proptest! {
         let (first, second) = (Wire::slow(&world, slow), Wire::slow(&world, fast));
         let later = async {
             first_turns(late).await;
-            world.record(&newest).await;
+            world.record(&newest, "receive/x").await;
             propose(second.outside("propose/b"), world.now).await
         };
         let (first, second) = block_on(join(propose(first.outside("propose/a"), world.now), later));
@@ -112,7 +112,7 @@ proptest! {
         let wire = Wire::slow(&world, slow);
         let later = async {
             first_turns(late).await;
-            world.record(&push).await;
+            world.record(&push, "receive/x").await;
         };
         let (first, ()) = block_on(join(propose(wire.outside("propose/a"), world.now), later));
         first.unwrap();

@@ -251,8 +251,8 @@ impl World {
     }
 
     /// What a delivery does while others work: the same as [`World::post`], without a log.
-    pub(crate) async fn record(&self, delivery: &Fixture) {
-        let outside = self.receiving("receive/x");
+    pub(crate) async fn record(&self, delivery: &Fixture, writer: &str) {
+        let outside = self.receiving(writer);
         let mut request = Request::builder().method("POST").uri(&delivery.path).body(delivery.body.clone()).unwrap();
         *request.headers_mut() = delivery.headers.clone();
         let answer = endpoint::answer(outside, &self.secrets, &request, self.now).await;
