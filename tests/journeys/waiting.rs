@@ -165,7 +165,28 @@ fn in_frozen_hours_a_proposal_waits_as_a_draft_and_is_ready_when_they_are_over()
 }
 
 #[test]
-fn what_people_made_ready_or_want_as_a_draft_stays_so() {
+fn what_a_person_made_ready_in_frozen_hours_stays_ready() {
+    let mut world = frozen();
+    assert!(world.open().is_draft);
+    world.forge.made_ready_by_person(1);
+
+    // Still frozen: a newer tag changes it, and it is no draft again.
+    world.wait(60);
+    push(&mut world, 2);
+    let changed = world.open();
+    assert_eq!(changed.title, "Update frontend to main-0000002-1707300002");
+    assert!(!changed.is_draft);
+
+    strike(&mut world, 20 * HOUR);
+    push(&mut world, 3);
+    let after = world.open();
+    assert_eq!(after.title, "Update frontend to main-0000003-1707300003");
+    assert!(!after.is_draft);
+    assert_eq!(world.forge.pulls().len(), 1);
+}
+
+#[test]
+fn what_is_wanted_as_a_draft_at_any_time_stays_one_after_the_frozen_hours() {
     let mut world = home_lab();
     say(&world, &WEEKEND.replace("autoMerge: true", "draft: true"));
     push(&mut world, 1);

@@ -92,6 +92,17 @@ impl FakeHost {
         self.settle(number, State::Closed);
     }
 
+    /// A person marks a draft as ready.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such pull request.
+    pub fn made_ready_by_person(&self, number: u64) {
+        let mut world = self.world();
+        let pull = world.pulls.iter_mut().find(|pull| pull.number == number);
+        pull.unwrap_or_else(|| panic!("there is no pull request #{number}")).is_draft = false;
+    }
+
     /// An administrator deletes it, as some forges allow: as if it had never been.
     pub fn delete(&self, number: u64) {
         self.world().pulls.retain(|pull| pull.number != number);
