@@ -32,12 +32,7 @@ impl AwsServer {
     /// A server with nothing to hand out.
     pub fn start() -> Self {
         let state = Arc::<Mutex<State>>::default();
-        let shared = Arc::clone(&state);
-        let server = Server::start(move |request| {
-            let answer = shared.lock().unwrap_or_else(PoisonError::into_inner).answer(&request);
-            std::future::ready(answer)
-        });
-        Self { server, state }
+        Self { server: Server::on(&state, State::answer), state }
     }
 
     /// `http://127.0.0.1:40123`

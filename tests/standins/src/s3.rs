@@ -47,12 +47,7 @@ impl S3Server {
     /// A server with one bucket, empty.
     pub fn start(bucket: &str) -> Self {
         let state = Arc::new(Mutex::new(State { bucket: bucket.to_owned(), ..State::default() }));
-        let shared = Arc::clone(&state);
-        let server = Server::start(move |request| {
-            let answer = shared.lock().unwrap_or_else(PoisonError::into_inner).answer(&request);
-            std::future::ready(answer)
-        });
-        Self { server, state }
+        Self { server: Server::on(&state, State::answer), state }
     }
 
     /// `http://127.0.0.1:40123`

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -75,6 +75,18 @@ impl Server {
             }
         });
         Self { address, runtime: Some(runtime) }
+    }
+
+    /// Answers from a state that is shared with the test, one request at a time.
+    pub(crate) fn on<S: Send + 'static>(
+        state: &Arc<Mutex<S>>,
+        answer: fn(&mut S, &Request<Bytes>) -> Response<Bytes>,
+    ) -> Self {
+        let shared = Arc::clone(state);
+        Self::start(move |request| {
+            let answer = answer(&mut shared.lock().unwrap_or_else(PoisonError::into_inner), &request);
+            std::future::ready(answer)
+        })
     }
 
     /// `127.0.0.1:40123`

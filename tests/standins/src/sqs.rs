@@ -48,12 +48,7 @@ impl SqsServer {
     /// A server with one queue, empty.
     pub fn start(queue: &str) -> Self {
         let state = Arc::new(Mutex::new(State { queue: queue.to_owned(), ..State::default() }));
-        let shared = Arc::clone(&state);
-        let server = Server::start(move |request| {
-            let answer = shared.lock().unwrap_or_else(PoisonError::into_inner).answer(&request);
-            std::future::ready(answer)
-        });
-        Self { server, state }
+        Self { server: Server::on(&state, State::answer), state }
     }
 
     /// `http://127.0.0.1:40123/000000000000/tag2pr.fifo`
