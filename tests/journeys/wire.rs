@@ -131,7 +131,7 @@ impl GitRepository for Wire<'_> {
         self.carry(self.world.git.head(branch), git_error).await
     }
 
-    async fn snapshot(&self, branch: &str, wanted: Wanted<'_>) -> Result<Snapshot, GitError> {
+    async fn snapshot(&self, branch: &str, wanted: &Wanted) -> Result<Snapshot, GitError> {
         self.carry(self.world.git.snapshot(branch, wanted), git_error).await
     }
 

@@ -14,11 +14,12 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tag2pr::manifests::{Interest, Manifests};
 use tag2pr::markers::{self, NewImage};
-use tag2pr::seams::{GitRepository as _, RepositoryId};
+use tag2pr::seams::{GitRepository as _, RepositoryId, Wanted};
 use tag2pr_git::{Repository, Settings};
 
 /// Our time over that of `git grep`, at most.
@@ -61,7 +62,7 @@ async fn edit_all(bare: &Path) -> Result<usize, String> {
     let settings = Settings::new(bare.display().to_string(), bare);
     let git = Repository::open(settings).map_err(|error| told(&error))?;
     let interest = Interest::default();
-    let wanted = |path: &str, bytes: &[u8]| interest.wants(path, bytes);
+    let wanted: Wanted = Arc::new(move |path, bytes| interest.wants(path, bytes));
     let snapshot = git.snapshot("main", &wanted).await.map_err(|error| told(&error))?;
     let here = RepositoryId { host: "local".to_owned(), path: String::new(), base: "main".to_owned() };
     let manifests = Manifests::read(&here, snapshot);

@@ -3,7 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `objects` | files of a commit, and a new commit: the object database alone |
-//! | `pack_order` | in which order objects are read fastest |
+//! | `packs` | the blobs of packs, read along their chains of deltas |
 //! | `local` | branches of a repository on this disk |
 //! | `remote` | branches of a repository behind a URL: list, fetch, push |
 //! | `transport` | Git's smart HTTP protocol carried by reqwest: credentials, redirects, what a status means |
@@ -14,7 +14,7 @@
 mod cache;
 mod local;
 mod objects;
-mod pack_order;
+mod packs;
 mod remote;
 mod transport;
 
@@ -25,8 +25,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use git2::Oid;
 use tag2pr::repository_url::{RepositoryUrl, Scheme, UrlError};
-use tag2pr::seams::{CommitId, File, GitError, GitRepository, LeftOut, NewCommit, Snapshot, Tokens, Wanted, Why};
-use tokio::sync::{Mutex, mpsc};
+use tag2pr::seams::{CommitId, GitError, GitRepository, NewCommit, Snapshot, Tokens, Wanted};
+use tokio::sync::Mutex;
 
 /// Who we are to the Git server: HTTP basic authentication, sent to the URL's own origin and nowhere else.
 #[derive(Debug, Clone)]
@@ -131,18 +131,6 @@ impl From<git2::Error> for Failure {
     }
 }
 
-/// An entry of a commit.
-enum Found {
-    File(File),
-    /// It is wanted or not, and larger than so many bytes.
-    TooLarge(File, usize),
-    LeftOut(LeftOut),
-}
-
-/// Takes the entries of a snapshot while it is read, several at once; none at all: forget those before, it begins anew.
-/// `false`: nobody listens any more.
-type Sink<'a> = &'a mut dyn FnMut(Vec<Found>) -> bool;
-
 /// One repository. It is used by one call at a time; the others wait.
 #[derive(Clone)]
 pub struct Repository {
@@ -220,42 +208,14 @@ impl GitRepository for Repository {
         Ok(head.await?.map(|id| CommitId(id.to_string())))
     }
 
-    async fn snapshot(&self, branch: &str, wanted: Wanted<'_>) -> Result<Snapshot, GitError> {
+    async fn snapshot(&self, branch: &str, wanted: &Wanted) -> Result<Snapshot, GitError> {
         let name = self.reference(branch)?;
-        // `wanted` is borrowed and can't leave this task, so the files come to it, a few at a time.
-        let (sender, mut receiver) = mpsc::channel::<Vec<Found>>(4);
-        let reading = self.run(move |backend| {
-            let sink: Sink = &mut |files| sender.blocking_send(files).is_ok();
-            match backend {
-                Backend::Local(local) => local.snapshot(&name, sink),
-                Backend::Remote(remote) => remote.snapshot(&name, sink),
-            }
+        let wanted = Arc::clone(wanted);
+        let found = self.run(move |backend| match backend {
+            Backend::Local(local) => local.snapshot(&name, &wanted),
+            Backend::Remote(remote) => remote.snapshot(&name, &wanted),
         });
-        let sorting = async {
-            let (mut kept, mut left_out) = (Vec::new(), Vec::new());
-            while let Some(found) = receiver.recv().await {
-                if found.is_empty() {
-                    kept.clear();
-                    left_out.clear();
-                }
-                for found in found {
-                    match found {
-                        Found::File(file) if wanted(&file.path, &file.bytes) => kept.push(file),
-                        Found::TooLarge(File { path, bytes }, limit) if wanted(&path, &bytes) => {
-                            left_out.push(LeftOut { path, why: Why::LargerThan(limit) });
-                        }
-                        Found::LeftOut(one) => left_out.push(one),
-                        Found::File(_) | Found::TooLarge(..) => {}
-                    }
-                }
-            }
-            (kept, left_out)
-        };
-        let (commit, (mut files, mut left_out)) = tokio::join!(reading, sorting);
-        let commit = commit?.ok_or_else(|| GitError::MissingBranch { branch: branch.into(), url: self.url.clone() })?;
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        left_out.sort();
-        Ok(Snapshot { commit: CommitId(commit.to_string()), files, left_out })
+        found.await?.ok_or_else(|| GitError::MissingBranch { branch: branch.into(), url: self.url.clone() })
     }
 
     async fn commit(&self, commit: &NewCommit) -> Result<CommitId, GitError> {

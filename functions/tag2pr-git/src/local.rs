@@ -5,9 +5,9 @@
 use std::path::Path;
 
 use git2::{ErrorCode, Oid, Repository};
-use tag2pr::seams::{GitError, NewCommit};
+use tag2pr::seams::{GitError, NewCommit, Snapshot, Wanted};
 
-use crate::{Failure, OpenError, Sink, branch_of, moved, objects};
+use crate::{Failure, OpenError, branch_of, moved, objects};
 
 pub(crate) struct Local {
     git: Repository,
@@ -26,13 +26,10 @@ impl Local {
         self.find(name).map_err(|failure| self.told(failure))
     }
 
-    pub(crate) fn snapshot(&self, name: &str, sink: Sink<'_>) -> Result<Option<Oid>, GitError> {
-        let mut snapshot = || {
-            let head = self.find(name)?;
-            if let Some(head) = head {
-                objects::files(&self.git, head, self.largest_file, sink)?;
-            }
-            Ok(head)
+    pub(crate) fn snapshot(&self, name: &str, wanted: &Wanted) -> Result<Option<Snapshot>, GitError> {
+        let snapshot = || match self.find(name)? {
+            Some(head) => Ok(Some(objects::snapshot(&self.git, head, wanted, self.largest_file)?)),
+            None => Ok(None),
         };
         snapshot().map_err(|failure: Failure| self.told(failure))
     }

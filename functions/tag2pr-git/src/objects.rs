@@ -1,16 +1,14 @@
 //! The object database: the files of a commit, and a new commit.
 
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use git2::build::TreeUpdateBuilder;
-use git2::{FileMode, ObjectType, Odb, Oid, Repository, Signature, Time, Tree};
+use git2::{FileMode, ObjectType, Oid, Repository, Signature, Time, Tree};
 use tag2pr::repository_settings;
-use tag2pr::seams::{File, GitError, LeftOut, NewCommit, Why};
+use tag2pr::seams::{CommitId, File, GitError, LeftOut, NewCommit, Snapshot, Wanted, Why};
 
-use crate::{Failure, Found, Sink, pack_order};
-
-/// So many bytes, or one file more, are handed over at once.
-const BATCH: usize = 256 << 10;
+use crate::{Failure, packs};
 
 /// Files that are larger than the limit by this factor are not even looked at.
 const NOT_LOOKED_AT: usize = 64;
@@ -20,60 +18,81 @@ const TYPE: i32 = 0o170000;
 const REGULAR: i32 = 0o100000;
 const LINK: i32 = 0o120000;
 
-/// With fewer entries than this, to put them in order and to share them costs more than it brings.
-const WORTH_A_PLAN: usize = 256;
+/// Fewer files than this are read one after the other: to share them costs more than it brings.
+const WORTH_SHARING: usize = 256;
 
-/// Hands over the files of a commit: the one that says more about what is wanted first, the others in any order.
-/// Submodules and paths that are not UTF-8 are left out.
+/// The wanted files of a commit. Submodules and paths that are not UTF-8 are left out.
 ///
-/// What costs time is to unpack the objects, so they are read by as many threads as there are processors.
-pub(crate) fn files(git: &Repository, commit: Oid, largest: usize, sink: Sink<'_>) -> Result<(), git2::Error> {
+/// What costs time is to unpack the objects and to look into them, so as many threads do it as there are processors.
+pub(crate) fn snapshot(
+    git: &Repository,
+    commit: Oid,
+    wanted: &Wanted,
+    largest: usize,
+) -> Result<Snapshot, git2::Error> {
     let mut entries = Vec::new();
     list(git, &git.find_commit(commit)?.tree()?, "", &mut entries)?;
-    entries.sort_by_key(|entry| entry.path != repository_settings::FILE);
-    let first = entries.first().is_some_and(|entry| entry.path == repository_settings::FILE);
-    let (first, others) = entries.split_at_mut(usize::from(first));
-    let odb = git.odb()?;
-    if !read(&odb, first, largest, sink)? {
-        return Ok(());
+    // The one that says more about what is wanted comes first.
+    let settings = entries.iter().position(|entry| entry.path == repository_settings::FILE);
+    let settings = settings.map(|at| entries.swap_remove(at));
+    let look = Look { wanted, largest, found: Mutex::default() };
+    look.read(git, settings.as_slice())?;
+    let mut left = entries;
+    if left.len() >= WORTH_SHARING {
+        let mut by_id: HashMap<Oid, Vec<Entry>> = HashMap::with_capacity(left.len());
+        left.into_iter().for_each(|entry| by_id.entry(entry.id).or_default().push(entry));
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let unread = packs::read(git.path(), by_id.keys().copied().collect(), threads, &|id, bytes| {
+            by_id.get(&id).into_iter().flatten().for_each(|entry| look.judge(entry, bytes));
+        });
+        left = unread.into_iter().filter_map(|id| by_id.remove(&id)).flatten().collect();
     }
-    if others.len() < WORTH_A_PLAN {
-        return read(&odb, others, largest, sink).map(drop);
-    }
-    let ids: Vec<Oid> = others.iter().map(|entry| entry.id).collect();
-    let places = pack_order::places(git.path(), &ids);
-    others.sort_by_key(|entry| places.get(&entry.id).copied().unwrap_or(usize::MAX));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (sender, receiver) = mpsc::sync_channel::<Vec<Found>>(2 * threads);
-    // Several for each thread, for files are not all of one size; few, for each begins in the middle of a chain of deltas.
-    let portions = Mutex::new(others.chunks(others.len().div_ceil(4 * threads).max(WORTH_A_PLAN)));
-    let path = git.path().to_owned();
-    let work = |sender: mpsc::SyncSender<Vec<Found>>| -> Result<(), git2::Error> {
-        let own = Repository::open(&path)?;
-        let odb = own.odb()?;
-        let next = || portions.lock().unwrap_or_else(PoisonError::into_inner).next();
-        while let Some(portion) = next() {
-            if !read(&odb, portion, largest, &mut |found| sender.send(found).is_ok())? {
-                break;
+    look.read(git, &left)?;
+
+    let (mut files, mut left_out) = look.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    left_out.sort();
+    Ok(Snapshot { commit: CommitId(commit.to_string()), files, left_out })
+}
+
+/// Looks into files, and keeps those that are wanted.
+struct Look<'a> {
+    wanted: &'a Wanted,
+    largest: usize,
+    found: Mutex<(Vec<File>, Vec<LeftOut>)>,
+}
+
+impl Look<'_> {
+    /// Reads entries one after the other.
+    fn read(&self, git: &Repository, entries: &[Entry]) -> Result<(), git2::Error> {
+        let odb = git.odb()?;
+        for entry in entries {
+            if odb.read_header(entry.id)?.0 > self.largest.saturating_mul(NOT_LOOKED_AT) {
+                self.leave_out(entry, Why::LargerThan(self.largest));
+            } else {
+                self.judge(entry, odb.read(entry.id)?.data());
             }
         }
         Ok(())
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|_| {
-                let (work, sender) = (&work, sender.clone());
-                scope.spawn(move || work(sender))
-            })
-            .collect();
-        drop(sender);
-        // Who does not listen any more ends the workers by hanging up.
-        let _ = receiver.into_iter().all(sink);
-        workers.into_iter().try_for_each(|worker| match worker.join() {
-            Ok(result) => result,
-            Err(_) => Err(git2::Error::from_str("a thread that read objects stopped")),
-        })
-    })
+    }
+
+    fn judge(&self, entry: &Entry, bytes: &[u8]) {
+        if entry.is_link {
+            self.leave_out(entry, Why::Link(String::from_utf8_lossy(bytes).into_owned()));
+        } else if (self.wanted)(&entry.path, bytes) {
+            if bytes.len() > self.largest {
+                self.leave_out(entry, Why::LargerThan(self.largest));
+            } else {
+                let file = File { path: entry.path.clone(), bytes: bytes.to_vec() };
+                self.found.lock().unwrap_or_else(PoisonError::into_inner).0.push(file);
+            }
+        }
+    }
+
+    fn leave_out(&self, entry: &Entry, why: Why) {
+        let left_out = LeftOut { path: entry.path.clone(), why };
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).1.push(left_out);
+    }
 }
 
 /// A file or a link of a commit.
@@ -96,36 +115,6 @@ fn list(git: &Repository, tree: &Tree<'_>, prefix: &str, entries: &mut Vec<Entry
         }
     }
     Ok(())
-}
-
-/// Reads entries, and hands them over in portions. `false`: nobody listens any more.
-fn read(odb: &Odb<'_>, entries: &[Entry], largest: usize, sink: Sink<'_>) -> Result<bool, git2::Error> {
-    let (mut batch, mut size) = (Vec::new(), 0);
-    for Entry { path, id, is_link } in entries {
-        let path = path.clone();
-        let length = odb.read_header(*id)?.0;
-        batch.push(if length > largest.saturating_mul(NOT_LOOKED_AT) {
-            Found::LeftOut(LeftOut { path, why: Why::LargerThan(largest) })
-        } else {
-            let object = odb.read(*id)?;
-            let bytes = object.data();
-            size += bytes.len();
-            if *is_link {
-                let target = String::from_utf8_lossy(bytes).into_owned();
-                Found::LeftOut(LeftOut { path, why: Why::Link(target) })
-            } else {
-                let file = File { path, bytes: bytes.to_vec() };
-                if length > largest { Found::TooLarge(file, largest) } else { Found::File(file) }
-            }
-        });
-        if size >= BATCH {
-            size = 0;
-            if !sink(std::mem::take(&mut batch)) {
-                return Ok(false);
-            }
-        }
-    }
-    Ok(batch.is_empty() || sink(batch))
 }
 
 /// Makes a commit on top of its parent: nothing but its files differs from it, and every mode stays.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use git2::{AutotagOption, Direction, FetchOptions, Oid, PushOptions, RemoteCallbacks};
 use tag2pr::repository_url::RepositoryUrl;
-use tag2pr::seams::{GitError, NewCommit};
+use tag2pr::seams::{GitError, NewCommit, Snapshot, Wanted};
 
 use crate::cache::Cache;
 use crate::transport::{Http, REMOTE, connected, printable};
-use crate::{Failure, OpenError, Settings, Sink, branch_of, moved, objects};
+use crate::{Failure, OpenError, Settings, branch_of, moved, objects};
 
 pub(crate) struct Remote {
     url: String,
@@ -31,15 +31,11 @@ impl Remote {
         self.healed(|remote| Ok(find(&remote.list()?, name)))
     }
 
-    pub(crate) fn snapshot(&mut self, name: &str, sink: Sink<'_>) -> Result<Option<Oid>, GitError> {
+    pub(crate) fn snapshot(&mut self, name: &str, wanted: &Wanted) -> Result<Option<Snapshot>, GitError> {
         self.cache.trim();
-        self.healed(|remote| {
-            let head = remote.fetch(name)?;
-            if let Some(head) = head {
-                sink(Vec::new());
-                objects::files(remote.cache.git()?, head, remote.largest_file, sink)?;
-            }
-            Ok(head)
+        self.healed(|remote| match remote.fetch(name)? {
+            Some(head) => Ok(Some(objects::snapshot(remote.cache.git()?, head, wanted, remote.largest_file)?)),
+            None => Ok(None),
         })
     }
 

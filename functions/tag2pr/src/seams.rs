@@ -4,6 +4,7 @@
 //! real thing both pass. Errors are named by what the caller does next.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -211,8 +212,8 @@ pub enum GitError {
     },
 }
 
-/// Which files a snapshot shall hold: decided by path and bytes.
-pub type Wanted<'a> = &'a (dyn Fn(&str, &[u8]) -> bool + Send + Sync);
+/// Which files a snapshot shall hold: decided by path and bytes, on any thread.
+pub type Wanted = Arc<dyn Fn(&str, &[u8]) -> bool + Send + Sync>;
 
 /// One Git repository: branches and commits.
 #[async_trait]
@@ -222,7 +223,7 @@ pub trait GitRepository: Send + Sync {
 
     /// The files of the head of a branch that are wanted; symbolic links and submodules are no files. `.tag2pr.yaml` at
     /// the root is offered before all others, because it may name more.
-    async fn snapshot(&self, branch: &str, wanted: Wanted<'_>) -> Result<Snapshot, GitError>;
+    async fn snapshot(&self, branch: &str, wanted: &Wanted) -> Result<Snapshot, GitError>;
 
     /// Makes a commit in the local object database; nobody sees it before [`GitRepository::push`]. The same input makes
     /// the same commit id.

@@ -21,7 +21,7 @@ async fn the_next_process_finds_what_the_last_one_fetched() {
         return;
     }
     let Served { http, client, directory, .. } = served(Served::new());
-    client.snapshot("main", &all).await.unwrap();
+    client.snapshot("main", &all()).await.unwrap();
     assert_eq!(http.requests(), COLD);
     drop(client);
     let next = Repository::open(settings(&http, directory.path())).unwrap();
@@ -36,9 +36,9 @@ async fn two_at_once_do_not_share() {
     }
     let world = served(Served::new());
     let second = Repository::open(settings(&world.http, world.directory.path())).unwrap();
-    world.client.snapshot("main", &all).await.unwrap();
+    world.client.snapshot("main", &all()).await.unwrap();
     world.http.requests();
-    second.snapshot("main", &all).await.unwrap();
+    second.snapshot("main", &all()).await.unwrap();
     assert_eq!(world.http.requests(), COLD);
 }
 
@@ -48,7 +48,7 @@ async fn a_broken_cache_is_made_anew() {
         return;
     }
     let Served { http, bare, client, directory } = served(Served::new());
-    let base = client.snapshot("main", &all).await.unwrap().commit;
+    let base = client.snapshot("main", &all()).await.unwrap().commit;
     drop(client);
     for damage in [b"".as_slice(), b"not a pack"] {
         let mut damaged = 0;
@@ -78,7 +78,7 @@ async fn a_directory_full_of_something_else_is_no_obstacle() {
         return;
     }
     let world = served(Served::new());
-    world.client.snapshot("main", &all).await.unwrap();
+    world.client.snapshot("main", &all()).await.unwrap();
     let Served { http, client, directory, .. } = world;
     drop(client);
     for file in files(directory.path()) {
@@ -96,10 +96,10 @@ async fn a_cache_that_grew_too_large_is_dropped() {
         return;
     }
     let world = served(Served::with(|settings| settings.largest_cache = 1000));
-    world.client.snapshot("main", &all).await.unwrap();
+    world.client.snapshot("main", &all()).await.unwrap();
     assert_eq!(world.http.requests(), COLD);
     world.bare.push("main", &[Entry::file("random.bin", noise())], "Grow");
-    world.client.snapshot("main", &all).await.unwrap();
+    world.client.snapshot("main", &all()).await.unwrap();
     assert_eq!(world.http.requests(), COLD);
     assert_eq!(paths(&world.client, "main").await, ["apps/web.yaml", "random.bin"]);
     assert_eq!(world.http.requests(), COLD, "dropped, and fetched again");

@@ -18,7 +18,7 @@ async fn a_checked_out_branch_is_left_alone_and_others_are_not() {
     bare.run(&["clone", "--quiet", ".", &tree.display().to_string()]);
 
     let git = Repository::open(Settings::new(tree.display().to_string(), directory.path())).unwrap();
-    let base = git.snapshot("main", &all).await.unwrap().commit;
+    let base = git.snapshot("main", &all()).await.unwrap().commit;
     let commit = git.commit(&change(&base, "apps/web.yaml", "image: web:1.1\n")).await.unwrap();
     let refused = git.push("main", &commit, Some(&base)).await;
     assert!(matches!(&refused, Err(GitError::Refused { reason, .. }) if reason.contains("checked out")), "{refused:?}");
@@ -64,7 +64,7 @@ async fn a_snapshot_of_many_files_has_each_of_them_once() {
     bare.push("main", &entries, "Begin");
 
     let git = Repository::open(Settings::new(bare.path().display().to_string(), directory.path())).unwrap();
-    let snapshot = git.snapshot("main", &all).await.unwrap();
+    let snapshot = git.snapshot("main", &all()).await.unwrap();
     let mut expected: Vec<String> = (0..600).map(path).collect();
     expected.sort();
     assert_eq!(snapshot.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>(), expected);

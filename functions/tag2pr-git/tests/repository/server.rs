@@ -28,9 +28,9 @@ fn told<T: std::fmt::Debug>(world: &Served, result: Result<T, GitError>) -> Stri
 async fn nothing_costs_more_requests_than_it_must() {
     let Some(world) = served() else { return };
     let git = &world.client;
-    let snapshot = git.snapshot("main", &all).await.unwrap();
+    let snapshot = git.snapshot("main", &all()).await.unwrap();
     assert_eq!(world.http.requests(), Requests { lists: 1, fetches: 2, pushes: 0 }, "a shallow fetch is two requests");
-    git.snapshot("main", &all).await.unwrap();
+    git.snapshot("main", &all()).await.unwrap();
     assert_eq!(world.http.requests(), Requests { lists: 1, fetches: 0, pushes: 0 });
     git.head("main").await.unwrap();
     assert_eq!(world.http.requests(), Requests { lists: 1, fetches: 0, pushes: 0 });
@@ -62,12 +62,12 @@ async fn every_answer_says_what_to_do() {
         said.push(told(&world, world.client.head("main").await));
     }
     let ours = world.bare.head("main").map(CommitId).unwrap();
-    world.client.snapshot("main", &all).await.unwrap();
+    world.client.snapshot("main", &all()).await.unwrap();
     world.http.fail_once_at("git-receive-pack", Fault::Status(403, "Write access to repository not granted.\n"));
     said.push(told(&world, world.client.push("tag2pr/web", &ours, None).await));
     said.push(told(&world, world.client.push("a b", &ours, None).await));
     said.push(told(&world, world.client.head("a:refs/heads/b").await));
-    said.push(told(&world, world.client.snapshot("none", &all).await));
+    said.push(told(&world, world.client.snapshot("none", &all()).await));
     insta::assert_snapshot!(said.join("\n"), @r"
     http://git.lan/acme/fleet.git refused: HTTP 401 Unauthorized: check the token: it is wrong, or it has expired, or the user name is not the one that belongs to it (Bad credentials)
     http://git.lan/acme/fleet.git refused: HTTP 403 Forbidden: check the token: it must be allowed to read this repository
@@ -120,7 +120,7 @@ async fn half_an_answer_is_asked_for_once_more() {
     for _ in 0..2 {
         world.http.fail_once_at("fleet.git/git-upload-pack", Fault::Half);
     }
-    assert!(matches!(world.client.snapshot("main", &all).await, Err(GitError::Unavailable { .. })));
+    assert!(matches!(world.client.snapshot("main", &all()).await, Err(GitError::Unavailable { .. })));
     assert_eq!(paths(&world.client, "main").await, ["apps/web.yaml"]);
 }
 
@@ -128,7 +128,7 @@ async fn half_an_answer_is_asked_for_once_more() {
 async fn a_push_whose_answer_is_lost_is_found_by_looking() {
     let Some(world) = served() else { return };
     let git = &world.client;
-    let base = git.snapshot("main", &all).await.unwrap().commit;
+    let base = git.snapshot("main", &all()).await.unwrap().commit;
     let commit = git.commit(&change(&base, "apps/web.yaml", "image: web:1.1\n")).await.unwrap();
     world.http.fail_once_at("fleet.git/git-receive-pack", Fault::LoseAnswer);
     assert!(matches!(git.push("tag2pr/web", &commit, None).await, Err(GitError::Unavailable { .. })));
@@ -143,7 +143,7 @@ async fn of_many_who_push_at_once_exactly_one_is_first() {
     for worker in 0..6 {
         let git = Repository::open(settings(&world.http, world.directory.path())).unwrap();
         pushes.spawn(async move {
-            let base = git.snapshot("main", &all).await.unwrap().commit;
+            let base = git.snapshot("main", &all()).await.unwrap().commit;
             let commit =
                 git.commit(&change(&base, "apps/web.yaml", &format!("image: web:1.{worker}\n"))).await.unwrap();
             let pushed = git.push("tag2pr/web", &commit, None).await;
@@ -163,7 +163,7 @@ async fn a_change_of_an_older_commit_can_be_pushed() {
     let Some(world) = served() else { return };
     let git = &world.client;
     world.bare.push("main", &[Entry::file("apps/api.yaml", "image: api:1.0\n")], "Add the API");
-    let base = git.snapshot("main", &all).await.unwrap().commit;
+    let base = git.snapshot("main", &all()).await.unwrap().commit;
     world.bare.push("main", &[Entry::file("apps/api.yaml", "image: api:2.0\n")], "Upgrade the API");
     let commit = git.commit(&change(&base, "apps/web.yaml", "image: web:1.1\n")).await.unwrap();
     git.push("tag2pr/web", &commit, None).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_change_of_an_older_commit_can_be_pushed() {
 async fn a_branch_in_the_way_is_named() {
     let Some(world) = served() else { return };
     world.bare.push("tag2pr", &[Entry::file("a", "a")], "Take the name");
-    let base = world.client.snapshot("main", &all).await.unwrap().commit;
+    let base = world.client.snapshot("main", &all()).await.unwrap().commit;
     insta::assert_snapshot!(told(&world, world.client.push("tag2pr/web", &base, None).await), @"http://git.lan/acme/fleet.git refused: branch `tag2pr/web` can't be beside branch `tag2pr`: delete `tag2pr` (failed to update ref)");
 }
 
@@ -185,7 +185,7 @@ async fn a_renamed_repository_is_followed() {
     let Some(world) = served() else { return };
     let git = &world.client;
     world.http.rename("acme/fleet.git", "acme/new/fleet.git");
-    let base = git.snapshot("main", &all).await.unwrap().commit;
+    let base = git.snapshot("main", &all()).await.unwrap().commit;
     let commit = git.commit(&change(&base, "apps/web.yaml", "image: web:1.1\n")).await.unwrap();
     git.push("tag2pr/web", &commit, None).await.unwrap();
     assert_eq!(git.head("tag2pr/web").await.unwrap(), Some(commit));
@@ -200,7 +200,7 @@ async fn credentials_go_to_no_other_host() {
     let error = told(&world, world.client.head("main").await);
     assert!(error.contains("which is not followed: configure the repository's new URL"), "{error}");
     world.http.fail_once_at("fleet.git/git-upload-pack", Fault::Redirect(other.server().url()));
-    let error = told(&world, world.client.snapshot("main", &all).await);
+    let error = told(&world, world.client.snapshot("main", &all()).await);
     assert!(error.contains("the repository has moved: configure its new URL"), "{error}");
     assert_eq!(other.requests(), Requests::default());
     assert_eq!(other.authorizations(), []);
@@ -213,7 +213,7 @@ async fn a_call_that_nobody_waits_for_leaves_the_repository_usable() {
     world.bare.push("main", &many, "Add many");
     for milliseconds in [0, 1, 5, 20, 50] {
         let limit = Duration::from_millis(milliseconds);
-        let _ = tokio::time::timeout(limit, world.client.snapshot("main", &all)).await;
+        let _ = tokio::time::timeout(limit, world.client.snapshot("main", &all())).await;
     }
     assert_eq!(paths(&world.client, "main").await.len(), 501);
 }

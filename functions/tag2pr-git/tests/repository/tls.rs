@@ -30,7 +30,7 @@ async fn a_server_of_a_private_authority_is_trusted_only_if_it_is_configured() {
     std::fs::write(&ca, tls.authority()).unwrap();
     settings.ca = Some(ca.clone());
     let git = Repository::open(settings.clone()).unwrap();
-    let base = git.snapshot("main", &all).await.unwrap().commit;
+    let base = git.snapshot("main", &all()).await.unwrap().commit;
     let commit = git.commit(&change(&base, "apps/web.yaml", "image: web:1.1\n")).await.unwrap();
     git.push("tag2pr/web", &commit, None).await.unwrap();
     assert_eq!(bare.head("tag2pr/web"), Some(commit.0));
@@ -56,7 +56,7 @@ async fn a_server_that_sends_us_to_its_https_side_is_followed() {
     let git = Repository::open(settings).unwrap();
 
     http.fail_once(Fault::Redirect(tls.url()));
-    let snapshot = git.snapshot("main", &all).await.unwrap();
+    let snapshot = git.snapshot("main", &all()).await.unwrap();
     assert_eq!(snapshot.files.len(), 1);
     assert_eq!(http.requests().lists, 2, "one that was redirected, one through TLS");
 }

@@ -1,7 +1,9 @@
 //! Repositories to test with: the client, and somebody else's hands on the same repository.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
-use tag2pr::seams::{Author, CommitId, File, GitRepository, NewCommit};
+use tag2pr::seams::{Author, CommitId, File, GitRepository, NewCommit, Wanted};
 use tag2pr::secret::Secret;
 use tag2pr::testing::conformance::repository::RepositoryWorld;
 use tag2pr::testing::repository::{Entry, Logged, Mode};
@@ -176,11 +178,11 @@ pub(crate) fn change(parent: &CommitId, path: &str, bytes: &str) -> NewCommit {
 }
 
 /// Every file is wanted.
-pub(crate) fn all(_: &str, _: &[u8]) -> bool {
-    true
+pub(crate) fn all() -> Wanted {
+    Arc::new(|_, _| true)
 }
 
 /// The paths of a branch, by a snapshot.
 pub(crate) async fn paths(git: &Repository, branch: &str) -> Vec<String> {
-    git.snapshot(branch, &all).await.unwrap().files.into_iter().map(|file| file.path).collect()
+    git.snapshot(branch, &all()).await.unwrap().files.into_iter().map(|file| file.path).collect()
 }

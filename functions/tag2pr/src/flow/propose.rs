@@ -17,6 +17,7 @@ mod renaming;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -33,7 +34,7 @@ pub use crate::plan::Holds;
 use crate::plan::{Hold, Line, Outcome, Plan, StepBack};
 use crate::proposal::minute;
 use crate::seams::{
-    GitError, GitHost, GitRepository, Objects, PullRequest, Registry, RegistryError, RepositoryId, State,
+    GitError, GitHost, GitRepository, Objects, PullRequest, Registry, RegistryError, RepositoryId, State, Wanted,
 };
 use crate::store;
 
@@ -279,7 +280,7 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     let before = before.map(|loaded| loaded.value).unwrap_or_default();
     let (mut proposed, mut new_holds) = ask_forge(outside, now).await?;
     let interest = Interest::default();
-    let wanted = |path: &str, bytes: &[u8]| interest.wants(path, bytes);
+    let wanted: Wanted = Arc::new(move |path, bytes| interest.wants(path, bytes));
     let snapshot = outside.git.snapshot(&outside.repository.base, &wanted).await?;
     let mut manifests = Manifests::read(outside.repository, snapshot);
     manifests.rename_registries(outside.aliases);

@@ -259,7 +259,7 @@ impl GitRepository for FakeRepository {
         Ok(head)
     }
 
-    async fn snapshot(&self, branch: &str, wanted: Wanted<'_>) -> Result<Snapshot, GitError> {
+    async fn snapshot(&self, branch: &str, wanted: &Wanted) -> Result<Snapshot, GitError> {
         let mut world = self.world();
         world.answer()?;
         let Some(commit) = world.at(branch) else {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tag2pr::findings;
@@ -12,7 +13,7 @@ use tag2pr::keys::Key;
 use tag2pr::ledger::Ledger;
 use tag2pr::manifests::{Interest, Manifests};
 use tag2pr::plan::Hold;
-use tag2pr::seams::{File, Objects, RepositoryId};
+use tag2pr::seams::{File, Objects, RepositoryId, Wanted};
 use tag2pr::store;
 use tag2pr_connect::{Deployment, Settings};
 
@@ -59,7 +60,7 @@ pub async fn read(args: &Args, now: Timestamp) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
     for repository in deployment.repositories() {
         let interest = Interest::default();
-        let wanted = |path: &str, bytes: &[u8]| findings::wanted(&interest, path, bytes);
+        let wanted: Wanted = Arc::new(move |path, bytes| findings::wanted(&interest, path, bytes));
         let reading = repository.git().snapshot(&repository.id.base, &wanted);
         let snapshot = patiently(format!("reading {}", repository.id), reading).await.during(&repository.id)?;
         let id = repository.id.clone();

@@ -1,10 +1,10 @@
 //! What every [`GitRepository`] must do.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
-use crate::seams::{Author, CommitId, File, GitError, GitRepository, LeftOut, NewCommit, Snapshot, Why};
+use crate::seams::{Author, CommitId, File, GitError, GitRepository, LeftOut, NewCommit, Snapshot, Wanted, Why};
 use crate::testing::repository::{Entry, Logged, Mode};
 
 /// A repository without branches, the client under test, and ways to look at it and to change it behind the client's
@@ -65,6 +65,10 @@ fn change(parent: &CommitId, path: &str, bytes: &[u8]) -> NewCommit {
     }
 }
 
+fn wanting(wanted: impl Fn(&str, &[u8]) -> bool + Send + Sync + 'static) -> Wanted {
+    Arc::new(wanted)
+}
+
 fn paths(snapshot: &Snapshot) -> Vec<&str> {
     snapshot.files.iter().map(|file| &*file.path).collect()
 }
@@ -77,7 +81,7 @@ async fn head(world: &dyn RepositoryWorld, branch: &str) -> CommitId {
 async fn a_missing_branch_has_no_head_and_no_files(world: &dyn RepositoryWorld) {
     let git = world.repository();
     assert_eq!(git.head("main").await.expect("a repository without branches"), None);
-    match git.snapshot("main", &|_, _| true).await {
+    match git.snapshot("main", &wanting(|_, _| true)).await {
         Err(GitError::MissingBranch { branch, .. }) => assert_eq!(branch, "main"),
         other => panic!("a missing branch gave {other:?}"),
     }
@@ -101,7 +105,7 @@ async fn a_snapshot_holds_exactly_the_wanted_files(world: &dyn RepositoryWorld) 
     assert_eq!(head(world, "main").await, id);
 
     let git = world.repository();
-    let all = git.snapshot("main", &|_, _| true).await.expect("a snapshot");
+    let all = git.snapshot("main", &wanting(|_, _| true)).await.expect("a snapshot");
     assert_eq!(all.commit, id);
     assert_eq!(
         paths(&all),
@@ -121,13 +125,13 @@ async fn a_snapshot_holds_exactly_the_wanted_files(world: &dyn RepositoryWorld) 
     assert_eq!(bytes("apps/web.yaml"), Some(BOM));
     assert_eq!(bytes("apps/latin.yaml"), Some(LATIN));
 
-    let by_path = git.snapshot("main", &|path, _| path.starts_with("apps/web/")).await.expect("a snapshot");
+    let by_path = git.snapshot("main", &wanting(|path, _| path.starts_with("apps/web/"))).await.expect("a snapshot");
     assert_eq!(paths(&by_path), ["apps/web/deep/er/values.yaml", "apps/web/deploy.yaml"]);
-    let by_bytes = git.snapshot("main", &|_, bytes| bytes.ends_with(b"\r\n")).await.expect("a snapshot");
+    let by_bytes = git.snapshot("main", &wanting(|_, bytes| bytes.ends_with(b"\r\n"))).await.expect("a snapshot");
     assert_eq!(paths(&by_bytes), ["apps/web/deploy.yaml"]);
     let link = LeftOut { path: "apps/link.yaml".to_owned(), why: Why::Link("web/deploy.yaml".to_owned()) };
     assert_eq!(all.left_out, [link], "what is no file is told");
-    let none = git.snapshot("main", &|_, _| false).await.expect("a snapshot");
+    let none = git.snapshot("main", &wanting(|_, _| false)).await.expect("a snapshot");
     assert_eq!((none.commit, none.files), (id, Vec::new()));
 }
 
@@ -143,16 +147,17 @@ async fn what_is_too_large_is_told_and_what_says_more_is_read_first(world: &dyn 
         ],
         "Large files",
     );
-    let offered = Mutex::new(Vec::new());
-    let wanted = |path: &str, bytes: &[u8]| {
-        offered.lock().expect("no panic").push(path.to_owned());
+    let offered = Arc::new(Mutex::new(Vec::new()));
+    let offering = Arc::clone(&offered);
+    let wanted = wanting(move |path, bytes| {
+        offering.lock().expect("no panic").push(path.to_owned());
         bytes.starts_with(b"image: web:1 # wanted")
-    };
+    });
     let snapshot = world.repository().snapshot("large", &wanted).await.expect("a snapshot");
     assert_eq!(snapshot.files, []);
     let left_out: Vec<_> = snapshot.left_out.iter().filter(|one| one.path.starts_with("apps/large")).collect();
     assert_eq!(left_out, [&LeftOut { path: "apps/large.yaml".to_owned(), why: Why::LargerThan(1 << 20) }]);
-    let offered = offered.into_inner().expect("no panic");
+    let offered = offered.lock().expect("no panic");
     assert_eq!(offered.first().map(String::as_str), Some(".tag2pr.yaml"));
     assert_eq!(offered.iter().filter(|path| *path == ".tag2pr.yaml").count(), 1, "and not again");
 }
@@ -256,7 +261,7 @@ async fn what_somebody_else_pushed_is_seen(world: &dyn RepositoryWorld) {
     let pushed = world.push_by_somebody_else("main", &[Entry::file("apps/web.yaml", "image: web:2.0\n")], "Upgrade");
     assert_ne!(pushed, before);
 
-    let wanted = |path: &str, _: &[u8]| path == "apps/web.yaml";
+    let wanted = wanting(|path, _| path == "apps/web.yaml");
     let snapshot = git.snapshot("main", &wanted).await.expect("a snapshot");
     assert_eq!(snapshot.commit, pushed);
     assert_eq!(snapshot.files, [File { path: "apps/web.yaml".to_owned(), bytes: b"image: web:2.0\n".to_vec() }]);
@@ -293,7 +298,7 @@ async fn wrong_credentials_are_refused_with_what_to_do(world: &dyn RepositoryWor
     }
     for refused in [
         git.head("main").await.map(drop),
-        git.snapshot("main", &|_, _| true).await.map(drop),
+        git.snapshot("main", &wanting(|_, _| true)).await.map(drop),
         git.push("tag2pr/refused", &base, None).await,
     ] {
         match refused {
@@ -313,7 +318,7 @@ async fn a_server_that_does_not_answer_is_unavailable(world: &dyn RepositoryWorl
     }
     assert!(matches!(git.head("main").await, Err(GitError::Unavailable { .. })));
     world.server_down_once();
-    assert!(matches!(git.snapshot("main", &|_, _| true).await, Err(GitError::Unavailable { .. })));
+    assert!(matches!(git.snapshot("main", &wanting(|_, _| true)).await, Err(GitError::Unavailable { .. })));
     world.server_down_once();
     assert!(matches!(git.push("tag2pr/down", &before, None).await, Err(GitError::Unavailable { .. })));
     assert_eq!(head(world, "main").await, before);
