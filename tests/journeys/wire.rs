@@ -1,5 +1,6 @@
 //! The wire between one worker and the world: it can break at any step, and it can be slow at each.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -10,8 +11,8 @@ use tag2pr::image::{Digest, ImageName, Tag};
 use tag2pr::keys::Key;
 use tag2pr::platform::Platforms;
 use tag2pr::seams::{
-    Asks, CommitId, Draft, Expected, GitError, GitHost, GitRepository, HostError, NewCommit, Object, Objects, Page,
-    Poke, Pokes, PullRequest, Registry, RegistryError, Snapshot, StoreError, Version, Wanted,
+    Asks, CommitId, Draft, Expected, File, GitError, GitHost, GitRepository, HostError, NewCommit, Object, Objects,
+    Page, Poke, Pokes, PullRequest, Registry, RegistryError, Snapshot, StoreError, Version, Wanted,
 };
 
 use super::world::World;
@@ -133,6 +134,10 @@ impl GitRepository for Wire<'_> {
 
     async fn snapshot(&self, branch: &str, wanted: &Wanted) -> Result<Snapshot, GitError> {
         self.carry(self.world.git.snapshot(branch, wanted), git_error).await
+    }
+
+    async fn read(&self, commit: &CommitId, paths: &BTreeSet<String>) -> Result<Vec<File>, GitError> {
+        self.carry(self.world.git.read(commit, paths), git_error).await
     }
 
     async fn commit(&self, commit: &NewCommit) -> Result<CommitId, GitError> {

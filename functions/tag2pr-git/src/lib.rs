@@ -18,6 +18,7 @@ mod packs;
 mod remote;
 mod transport;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use git2::Oid;
 use tag2pr::repository_url::{RepositoryUrl, Scheme, UrlError};
-use tag2pr::seams::{CommitId, GitError, GitRepository, NewCommit, Snapshot, Tokens, Wanted};
+use tag2pr::seams::{CommitId, File, GitError, GitRepository, NewCommit, Snapshot, Tokens, Wanted};
 use tokio::sync::Mutex;
 
 /// Who we are to the Git server: HTTP basic authentication, sent to the URL's own origin and nowhere else.
@@ -210,12 +211,22 @@ impl GitRepository for Repository {
 
     async fn snapshot(&self, branch: &str, wanted: &Wanted) -> Result<Snapshot, GitError> {
         let name = self.reference(branch)?;
-        let wanted = Arc::clone(wanted);
+        let wanted = wanted.clone();
         let found = self.run(move |backend| match backend {
             Backend::Local(local) => local.snapshot(&name, &wanted),
             Backend::Remote(remote) => remote.snapshot(&name, &wanted),
         });
         found.await?.ok_or_else(|| GitError::MissingBranch { branch: branch.into(), url: self.url.clone() })
+    }
+
+    async fn read(&self, commit: &CommitId, paths: &BTreeSet<String>) -> Result<Vec<File>, GitError> {
+        let commit = self.oid(commit)?;
+        let paths = paths.clone();
+        self.run(move |backend| match backend {
+            Backend::Local(local) => local.read(commit, &paths),
+            Backend::Remote(remote) => remote.read(commit, &paths),
+        })
+        .await
     }
 
     async fn commit(&self, commit: &NewCommit) -> Result<CommitId, GitError> {

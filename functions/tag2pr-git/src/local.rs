@@ -2,10 +2,11 @@
 //!
 //! libgit2 has no shallow fetch from a path, and none is needed: the objects are here already. Hooks do not run.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use git2::{ErrorCode, Oid, Repository};
-use tag2pr::seams::{GitError, NewCommit, Snapshot, Wanted};
+use tag2pr::seams::{File, GitError, NewCommit, Snapshot, Wanted};
 
 use crate::{Failure, OpenError, branch_of, moved, objects};
 
@@ -32,6 +33,10 @@ impl Local {
             None => Ok(None),
         };
         snapshot().map_err(|failure: Failure| self.told(failure))
+    }
+
+    pub(crate) fn read(&self, commit: Oid, paths: &BTreeSet<String>) -> Result<Vec<File>, GitError> {
+        objects::read(&self.git, &self.path, commit, paths).map_err(|failure| self.told(failure))
     }
 
     pub(crate) fn commit(&self, parent: Oid, commit: &NewCommit) -> Result<Oid, GitError> {

@@ -1,12 +1,12 @@
 //! The object database: the files of a commit, and a new commit.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use git2::build::TreeUpdateBuilder;
 use git2::{FileMode, ObjectType, Oid, Repository, Signature, Time, Tree};
 use tag2pr::repository_settings;
-use tag2pr::seams::{CommitId, File, GitError, LeftOut, NewCommit, Snapshot, Wanted, Why};
+use tag2pr::seams::{CommitId, File, GitError, LeftOut, NewCommit, Seen, Snapshot, Wanted, Why};
 
 use crate::{Failure, packs};
 
@@ -30,36 +30,117 @@ pub(crate) fn snapshot(
     wanted: &Wanted,
     largest: usize,
 ) -> Result<Snapshot, git2::Error> {
-    let mut entries = Vec::new();
-    list(git, &git.find_commit(commit)?.tree()?, "", &mut entries)?;
+    let root = git.find_commit(commit)?.tree()?;
+    let settings = settings(&root);
+    let id = settings.as_ref().map(|entry| entry.id.to_string());
+    let seen = wanted.seen.as_deref().filter(|seen| seen.ids.files.get(repository_settings::FILE) == id.as_ref());
+    let mut walk = Walk { git, seen, entries: Vec::new(), snapshot: Snapshot::default() };
+    walk.folder(&root, "")?;
+    let Walk { mut entries, mut snapshot, .. } = walk;
+    snapshot.commit = CommitId(commit.to_string());
+
+    let look = Look { wanted, largest, found: Mutex::new(snapshot) };
     // The one that says more about what is wanted comes first.
-    let settings = entries.iter().position(|entry| entry.path == repository_settings::FILE);
-    let settings = settings.map(|at| entries.swap_remove(at));
-    let look = Look { wanted, largest, found: Mutex::default() };
     look.read(git, settings.as_slice())?;
-    let mut left = entries;
-    if left.len() >= WORTH_SHARING {
-        let mut by_id: HashMap<Oid, Vec<Entry>> = HashMap::with_capacity(left.len());
-        left.into_iter().for_each(|entry| by_id.entry(entry.id).or_default().push(entry));
+    if entries.len() >= WORTH_SHARING {
+        let mut by_id: HashMap<Oid, Vec<Entry>> = HashMap::with_capacity(entries.len());
+        entries.into_iter().for_each(|entry| by_id.entry(entry.id).or_default().push(entry));
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let unread = packs::read(git.path(), by_id.keys().copied().collect(), threads, &|id, bytes| {
             by_id.get(&id).into_iter().flatten().for_each(|entry| look.judge(entry, bytes));
         });
-        left = unread.into_iter().filter_map(|id| by_id.remove(&id)).flatten().collect();
+        entries = unread.into_iter().filter_map(|id| by_id.remove(&id)).flatten().collect();
     }
-    look.read(git, &left)?;
+    look.read(git, &entries)?;
 
-    let (mut files, mut left_out) = look.found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    left_out.sort();
-    Ok(Snapshot { commit: CommitId(commit.to_string()), files, left_out })
+    let mut snapshot = look.found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    snapshot.files.sort_by(|a, b| a.path.cmp(&b.path));
+    snapshot.left_out.sort();
+    Ok(snapshot)
+}
+
+/// A file or a link of a commit.
+struct Entry {
+    path: String,
+    id: Oid,
+    is_link: bool,
+}
+
+/// The entry of the settings, if they are a file.
+fn settings(root: &Tree<'_>) -> Option<Entry> {
+    let entry = root.get_name(repository_settings::FILE)?;
+    let is_file = entry.kind() == Some(ObjectType::Blob) && entry.filemode() & TYPE == REGULAR;
+    is_file.then(|| Entry { path: repository_settings::FILE.to_owned(), id: entry.id(), is_link: false })
+}
+
+/// Goes through the folders of a commit and notes what must be read.
+struct Walk<'a> {
+    git: &'a Repository,
+    seen: Option<&'a Seen>,
+    entries: Vec<Entry>,
+    snapshot: Snapshot,
+}
+
+impl Walk<'_> {
+    /// `path` ends with a `/`, or is empty for the root.
+    fn folder(&mut self, tree: &Tree<'_>, path: &str) -> Result<(), git2::Error> {
+        self.snapshot.ids.folders.insert(path.trim_end_matches('/').to_owned(), tree.id().to_string());
+        for entry in tree {
+            let Ok(name) = entry.name() else { continue };
+            let below = format!("{path}{name}");
+            let id = entry.id();
+            match (entry.kind(), entry.filemode() & TYPE) {
+                (Some(ObjectType::Tree), _) => match self.seen.filter(|seen| is(seen.ids.folders.get(&below), id)) {
+                    Some(seen) => self.same(seen, &below)?,
+                    None => self.folder(&self.git.find_tree(id)?, &format!("{below}/"))?,
+                },
+                (Some(ObjectType::Blob), REGULAR) if below != repository_settings::FILE => {
+                    match self.seen.filter(|seen| is(seen.ids.files.get(&below), id)) {
+                        Some(seen) => self.file(seen, below, id),
+                        None => self.entries.push(Entry { path: below, id, is_link: false }),
+                    }
+                }
+                (Some(ObjectType::Blob), LINK) => self.entries.push(Entry { path: below, id, is_link: true }),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A folder in which everything is as it was seen.
+    fn same(&mut self, seen: &Seen, path: &str) -> Result<(), git2::Error> {
+        let below = format!("{path}/");
+        let is_below = |(other, _): &(&String, &String)| other.starts_with(&below);
+        let folders = seen.ids.folders.range(below.clone()..).take_while(is_below);
+        let folders = seen.ids.folders.get_key_value(path).into_iter().chain(folders);
+        self.snapshot.ids.folders.extend(folders.map(|(path, id)| (path.clone(), id.clone())));
+        for (file, id) in seen.ids.files.range(below.clone()..).take_while(is_below) {
+            self.file(seen, file.clone(), Oid::from_str(id)?);
+        }
+        self.snapshot.left_out.extend(seen.left_out.iter().filter(|one| one.path.starts_with(&below)).cloned());
+        Ok(())
+    }
+
+    /// A file that is as it was seen.
+    fn file(&mut self, seen: &Seen, path: String, id: Oid) {
+        if seen.known.contains(&path) {
+            self.snapshot.ids.files.insert(path.clone(), id.to_string());
+            self.snapshot.known.insert(path);
+        } else {
+            self.entries.push(Entry { path, id, is_link: false });
+        }
+    }
+}
+
+fn is(known: Option<&String>, id: Oid) -> bool {
+    known.is_some_and(|known| *known == id.to_string())
 }
 
 /// Looks into files, and keeps those that are wanted.
 struct Look<'a> {
     wanted: &'a Wanted,
     largest: usize,
-    found: Mutex<(Vec<File>, Vec<LeftOut>)>,
+    found: Mutex<Snapshot>,
 }
 
 impl Look<'_> {
@@ -79,42 +160,39 @@ impl Look<'_> {
     fn judge(&self, entry: &Entry, bytes: &[u8]) {
         if entry.is_link {
             self.leave_out(entry, Why::Link(String::from_utf8_lossy(bytes).into_owned()));
-        } else if (self.wanted)(&entry.path, bytes) {
+        } else if (self.wanted.files)(&entry.path, bytes) {
             if bytes.len() > self.largest {
                 self.leave_out(entry, Why::LargerThan(self.largest));
             } else {
                 let file = File { path: entry.path.clone(), bytes: bytes.to_vec() };
-                self.found.lock().unwrap_or_else(PoisonError::into_inner).0.push(file);
+                let mut found = self.found();
+                found.ids.files.insert(entry.path.clone(), entry.id.to_string());
+                found.files.push(file);
             }
         }
     }
 
     fn leave_out(&self, entry: &Entry, why: Why) {
-        let left_out = LeftOut { path: entry.path.clone(), why };
-        self.found.lock().unwrap_or_else(PoisonError::into_inner).1.push(left_out);
+        self.found().left_out.push(LeftOut { path: entry.path.clone(), why });
+    }
+
+    fn found(&self) -> MutexGuard<'_, Snapshot> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A file or a link of a commit.
-struct Entry {
-    path: String,
-    id: Oid,
-    is_link: bool,
-}
-
-fn list(git: &Repository, tree: &Tree<'_>, prefix: &str, entries: &mut Vec<Entry>) -> Result<(), git2::Error> {
-    for entry in tree {
-        let Ok(name) = entry.name() else { continue };
-        let path = format!("{prefix}{name}");
-        match (entry.kind(), entry.filemode() & TYPE) {
-            (Some(ObjectType::Tree), _) => list(git, &git.find_tree(entry.id())?, &format!("{path}/"), entries)?,
-            (Some(ObjectType::Blob), kind @ (REGULAR | LINK)) => {
-                entries.push(Entry { path, id: entry.id(), is_link: kind == LINK });
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+/// Some files of a commit.
+pub(crate) fn read(git: &Repository, url: &str, commit: Oid, paths: &BTreeSet<String>) -> Result<Vec<File>, Failure> {
+    let tree = git.find_commit(commit).and_then(|commit| commit.tree());
+    let file = |path: &String| {
+        let entry = tree.as_ref().ok().and_then(|tree| tree.get_path(path.as_ref()).ok());
+        let Some(entry) = entry.filter(|entry| entry.filemode() & TYPE == REGULAR) else {
+            let reason = format!("`{path}` in commit {commit} is not known here: take a snapshot first");
+            return Err(Failure::Said(GitError::Unavailable { url: url.to_owned(), reason }));
+        };
+        Ok(File { path: path.clone(), bytes: git.find_blob(entry.id())?.content().to_vec() })
+    };
+    paths.iter().map(file).collect()
 }
 
 /// Makes a commit on top of its parent: nothing but its files differs from it, and every mode stays.

@@ -1,11 +1,12 @@
 //! A repository behind a URL: list, fetch, push.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use git2::{AutotagOption, Direction, FetchOptions, Oid, PushOptions, RemoteCallbacks};
 use tag2pr::repository_url::RepositoryUrl;
-use tag2pr::seams::{GitError, NewCommit, Snapshot, Wanted};
+use tag2pr::seams::{File, GitError, NewCommit, Snapshot, Wanted};
 
 use crate::cache::Cache;
 use crate::transport::{Http, REMOTE, connected, printable};
@@ -37,6 +38,14 @@ impl Remote {
             Some(head) => Ok(Some(objects::snapshot(remote.cache.git()?, head, wanted, remote.largest_file)?)),
             None => Ok(None),
         })
+    }
+
+    pub(crate) fn read(&mut self, commit: Oid, paths: &BTreeSet<String>) -> Result<Vec<File>, GitError> {
+        let read = match self.cache.git() {
+            Ok(git) => objects::read(git, &self.url, commit, paths),
+            Err(error) => Err(error.into()),
+        };
+        self.told(read)
     }
 
     pub(crate) fn commit(&mut self, parent: Oid, commit: &NewCommit) -> Result<Oid, GitError> {

@@ -2,11 +2,14 @@
 
 mod automations;
 mod policies;
+mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use jiff::SignedDuration;
+
+pub use self::reading::Reading;
 
 use crate::flux::{self, Selector};
 use crate::image::ImageName;
@@ -46,7 +49,8 @@ impl Interest {
 pub struct Manifests {
     /// The commit.
     pub commit: CommitId,
-    /// The files that matter, in the order of their paths.
+    /// The files that matter, in the order of their paths; those that are as they were read before are not among them
+    /// until their bytes are needed.
     pub files: Vec<File>,
     /// The policies, with the image that each is about.
     pub policies: Vec<DeclaredPolicy>,
@@ -58,6 +62,8 @@ pub struct Manifests {
     pub rules: Vec<FieldRule>,
     /// The marked values, by file.
     pub markers: BTreeMap<String, Vec<Marker>>,
+    /// What need not be read again at the next commit.
+    pub reading: Reading,
     /// What could not be read.
     pub problems: Vec<Problem>,
     /// Symbolic links to files with marked values, or out of the repository: they are not followed.
@@ -124,8 +130,9 @@ impl Automation {
 }
 
 impl Manifests {
-    /// Reads everything that the files of a commit say to this repository and base.
-    pub fn read(repository: &RepositoryId, snapshot: Snapshot) -> Self {
+    /// Reads everything that the files of a commit say to this repository and base. `before` is what the snapshot's known
+    /// files are known from.
+    pub fn read(repository: &RepositoryId, mut snapshot: Snapshot, before: Option<&Reading>) -> Self {
         let found = flux::read(&snapshot.files);
         let mut problems = found.problems.clone();
         let settings = match settings(&snapshot.files) {
@@ -137,17 +144,20 @@ impl Manifests {
             }
         };
         let rules = settings.as_ref().map(|settings| settings.fields.clone()).unwrap_or_default();
-        let mut all_markers = BTreeMap::new();
+        let mut reading = Reading::of(&mut snapshot, before);
         let read = parallel::map(&snapshot.files, |file| markers::read(&file.path, &file.bytes, &rules));
+        let mut all_markers = BTreeMap::new();
         for (file, read) in snapshot.files.iter().zip(read) {
             match read {
-                Ok(read) if read.markers.is_empty() => {}
                 Ok(read) => {
+                    reading.keep(file, &read.markers);
                     all_markers.insert(file.path.clone(), read.markers);
                 }
                 Err(problem) => problems.push(problem),
             }
         }
+        all_markers.extend(reading.known(&snapshot.known));
+        all_markers.retain(|_, markers| !markers.is_empty());
         let not_read = NotRead::of(&snapshot.left_out, &rules, |file| all_markers.contains_key(file));
         problems.extend(not_read.too_large);
         let policies = policies::declare(&found, settings.as_ref());
@@ -162,6 +172,7 @@ impl Manifests {
             passed_over,
             rules,
             markers: all_markers,
+            reading,
             problems,
             links: not_read.links,
         }
@@ -185,6 +196,18 @@ impl Manifests {
             let renamed = aliases.get(image.registry()).and_then(|name| ImageName::new(name, image.repository()).ok());
             *image = renamed.unwrap_or_else(|| image.clone());
         }
+    }
+
+    /// The bytes of a file, if they are at hand.
+    pub fn bytes(&self, path: &str) -> Option<&[u8]> {
+        let at = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
+        Some(&self.files[at].bytes)
+    }
+
+    /// Takes files whose bytes were not at hand.
+    pub fn take(&mut self, files: Vec<File>) {
+        self.files.extend(files);
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
     }
 
     /// The images that its policies are about.

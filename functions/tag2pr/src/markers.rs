@@ -41,7 +41,7 @@ use std::sync::LazyLock;
 
 use granit_parser::Event;
 use memchr::memmem;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use fields::{FieldRule, Glob, Pointer};
 pub(crate) use format::is_yaml;
@@ -68,7 +68,7 @@ pub struct NewImage {
 }
 
 /// The Kubernetes object a value belongs to; what the manifest does not say is empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectId {
     /// `apps/v1`
@@ -82,7 +82,8 @@ pub struct ObjectId {
 }
 
 /// A value that a policy decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Marker {
     /// Which policy, and which part of its image.
     pub setter: Setter,

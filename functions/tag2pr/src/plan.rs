@@ -208,6 +208,8 @@ pub struct Plan {
     pub questions: BTreeSet<Question>,
     /// What registries must say the platforms of.
     pub contents: BTreeSet<Contents>,
+    /// Files to be edited whose bytes are not at hand.
+    pub unread: BTreeSet<String>,
     /// Files that could not be edited, with the reason.
     pub problems: Vec<Problem>,
 }

@@ -3,6 +3,7 @@
 //! Each trait has one stand-in with state and one conformance suite in the feature `testing`, which the stand-in and the
 //! real thing both pass. Errors are named by what the caller does next.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -97,7 +98,7 @@ pub trait KeySets: Send + Sync {
 // ------------------------------------------------------------------------------------------------ Git server
 
 /// The id of a commit: 40 hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CommitId(pub String);
 
 impl CommitId {
@@ -123,7 +124,7 @@ pub struct File {
 }
 
 /// The files of one commit that matter to the caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Where the branch was.
     pub commit: CommitId,
@@ -131,10 +132,34 @@ pub struct Snapshot {
     pub files: Vec<File>,
     /// What may matter as well and is not among them, in the order of the paths.
     pub left_out: Vec<LeftOut>,
+    /// The files that are as they were seen, and whose bytes are not needed.
+    pub known: BTreeSet<String>,
+    /// What all of this can be known by again.
+    pub ids: Ids,
+}
+
+/// Ids that Git gives to contents: what has the same id is the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ids {
+    /// The folders, by path; that of the root is empty.
+    pub folders: BTreeMap<String, String>,
+    /// The files that are wanted, by path.
+    pub files: BTreeMap<String, String>,
+}
+
+/// An earlier snapshot, for one that reads only what is new.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// What it was known by.
+    pub ids: Ids,
+    /// What it left out.
+    pub left_out: Vec<LeftOut>,
+    /// The files whose bytes are not needed as long as they are the same.
+    pub known: BTreeSet<String>,
 }
 
 /// An entry of a commit that no snapshot holds.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LeftOut {
     /// From the root of the repository.
     pub path: String,
@@ -143,7 +168,8 @@ pub struct LeftOut {
 }
 
 /// Why a snapshot does not hold an entry.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Why {
     /// It is wanted, or too large to be looked at, and larger than so many bytes.
     LargerThan(usize),
@@ -212,8 +238,22 @@ pub enum GitError {
     },
 }
 
-/// Which files a snapshot shall hold: decided by path and bytes, on any thread.
-pub type Wanted = Arc<dyn Fn(&str, &[u8]) -> bool + Send + Sync>;
+/// What a snapshot shall hold.
+#[derive(Clone)]
+pub struct Wanted {
+    /// Which files: decided by path and bytes, on any thread. The same file always gets the same answer while
+    /// `.tag2pr.yaml` is the same.
+    pub files: Arc<dyn Fn(&str, &[u8]) -> bool + Send + Sync>,
+    /// What was decided before. It counts only if `.tag2pr.yaml` is still the same.
+    pub seen: Option<Arc<Seen>>,
+}
+
+impl Wanted {
+    /// Every file that this says.
+    pub fn new(files: impl Fn(&str, &[u8]) -> bool + Send + Sync + 'static) -> Self {
+        Self { files: Arc::new(files), seen: None }
+    }
+}
 
 /// One Git repository: branches and commits.
 #[async_trait]
@@ -224,6 +264,9 @@ pub trait GitRepository: Send + Sync {
     /// The files of the head of a branch that are wanted; symbolic links and submodules are no files. `.tag2pr.yaml` at
     /// the root is offered before all others, because it may name more.
     async fn snapshot(&self, branch: &str, wanted: &Wanted) -> Result<Snapshot, GitError>;
+
+    /// The files of a commit that a snapshot was taken of: all of these, in this order, or an error.
+    async fn read(&self, commit: &CommitId, paths: &BTreeSet<String>) -> Result<Vec<File>, GitError>;
 
     /// Makes a commit in the local object database; nobody sees it before [`GitRepository::push`]. The same input makes
     /// the same commit id.

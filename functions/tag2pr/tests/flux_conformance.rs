@@ -342,7 +342,7 @@ fn manifests(base: &str, objects: &[Value]) -> Manifests {
     let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
     let files = vec![File { path: "objects.yaml".into(), bytes: text.join("\n---\n").into_bytes() }];
     let here = RepositoryId { host: "local".into(), path: "/srv/fleet.git".into(), base: base.into() };
-    Manifests::read(&here, Snapshot { commit: CommitId("0".repeat(40)), files, left_out: Vec::new() })
+    Manifests::read(&here, Snapshot { commit: CommitId("0".repeat(40)), files, ..Snapshot::default() }, None)
 }
 
 fn image_object(kind: &str, namespace: &str, name: &str, spec: &Value) -> Value {

@@ -1,7 +1,5 @@
 //! Repositories to test with: the client, and somebody else's hands on the same repository.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use tag2pr::seams::{Author, CommitId, File, GitRepository, NewCommit, Wanted};
 use tag2pr::secret::Secret;
@@ -179,7 +177,7 @@ pub(crate) fn change(parent: &CommitId, path: &str, bytes: &str) -> NewCommit {
 
 /// Every file is wanted.
 pub(crate) fn all() -> Wanted {
-    Arc::new(|_, _| true)
+    Wanted::new(|_, _| true)
 }
 
 /// The paths of a branch, by a snapshot.

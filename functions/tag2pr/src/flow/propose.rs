@@ -29,7 +29,7 @@ use crate::due::{self, Due, Wait, Why};
 use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::ledger::{Ledger, News};
-use crate::manifests::{Interest, Manifests};
+use crate::manifests::{Interest, Manifests, Reading};
 pub use crate::plan::Holds;
 use crate::plan::{Hold, Line, Outcome, Plan, StepBack};
 use crate::proposal::minute;
@@ -276,13 +276,16 @@ fn unfinished(prepared: &Prepared, done: &[(String, Did)]) -> String {
 ///
 /// What the outside says.
 pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: Timestamp) -> Result<Prepared, Error> {
-    let before = store::load::<Due>(outside.objects, &Key::due(outside.repository)).await?;
-    let before = before.map(|loaded| loaded.value).unwrap_or_default();
+    let due_before = store::load::<Due>(outside.objects, &Key::due(outside.repository)).await?;
+    let due_before = due_before.map(|loaded| loaded.value).unwrap_or_default();
     let (mut proposed, mut new_holds) = ask_forge(outside, now).await?;
     let interest = Interest::default();
-    let wanted: Wanted = Arc::new(move |path, bytes| interest.wants(path, bytes));
+    let before = store::load::<Index>(outside.objects, &Key::index(outside.repository)).await?;
+    let before = before.map(|loaded| loaded.value.reading);
+    let seen = before.as_ref().and_then(Reading::seen).map(Arc::new);
+    let wanted = Wanted { seen, ..Wanted::new(move |path, bytes| interest.wants(path, bytes)) };
     let snapshot = outside.git.snapshot(&outside.repository.base, &wanted).await?;
-    let mut manifests = Manifests::read(outside.repository, snapshot);
+    let mut manifests = Manifests::read(outside.repository, snapshot, before.as_ref());
     manifests.rename_registries(outside.aliases);
     renaming::rename(&mut proposed, &manifests);
 
@@ -312,13 +315,13 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     let mut holds = holds.map(|loaded| loaded.value).unwrap_or_default();
     holds.holds.extend(new_holds.iter().cloned());
 
-    let mut draft = answers.plan(&manifests, &ledgers, &holds, now);
+    let mut draft = answers.plan(outside, &mut manifests, &ledgers, &holds, now).await?;
     for _ in 0..ROUNDS {
         if draft.questions.is_empty() && draft.contents.is_empty() {
             break;
         }
         answers.ask(outside, &draft, &mut ledgers, now).await;
-        draft = answers.plan(&manifests, &ledgers, &holds, now);
+        draft = answers.plan(outside, &mut manifests, &ledgers, &holds, now).await?;
     }
     answers.put_off(&draft);
     // The forge was asked before the base branch was read: what was merged is part of it, unless somebody took it back.
@@ -327,13 +330,13 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     if !rolled_back.is_empty() {
         holds.holds.extend(rolled_back.iter().cloned());
         new_holds.extend(rolled_back);
-        draft = answers.plan(&manifests, &ledgers, &holds, now);
+        draft = answers.plan(outside, &mut manifests, &ledgers, &holds, now).await?;
     }
     let Answers { learned, missed, mut waiting, .. } = answers;
     waiting.dedup();
     let settling = draft.proposals.iter().filter_map(|proposal| {
         let open = proposed.get(&proposal.name).filter(|known| known.open.is_some());
-        due::settling(proposal, open.map_or(&[], |known| &known.proposed.values), &before, now)
+        due::settling(proposal, open.map_or(&[], |known| &known.proposed.values), &due_before, now)
     });
     let frozen = draft.proposals.iter().filter_map(|proposal| due::frozen(proposal, now));
     let due = Due { waits: settling.chain(frozen).chain(draft.waits.iter().cloned()).collect() };

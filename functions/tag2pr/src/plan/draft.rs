@@ -302,16 +302,17 @@ impl<'a> Draft<'a> {
         }
         let manifests = self.evidence.manifests;
         let wanted = |setter: &Setter| wanted.get(&setter.policy).cloned();
-        let files: Vec<(&str, &[u8])> = manifests
-            .files
-            .iter()
-            .filter(|file| automation.covers(&file.path))
-            .filter_map(|file| match (self.files.get(file.path.as_str()), manifests.markers.get(&file.path)?) {
-                (Some(edited), _) => Some((file.path.as_str(), edited.as_slice())),
-                (None, markers) if markers::are_right(markers, &wanted) => None,
-                (None, _) => Some((file.path.as_str(), file.bytes.as_slice())),
-            })
-            .collect();
+        let mut files: Vec<(&str, &[u8])> = Vec::new();
+        for (path, markers) in manifests.markers.iter().filter(|(path, _)| automation.covers(path)) {
+            match (self.files.get(path.as_str()), manifests.bytes(path)) {
+                (Some(edited), _) => files.push((path, edited)),
+                (None, _) if markers::are_right(markers, &wanted) => {}
+                (None, Some(bytes)) => files.push((path, bytes)),
+                (None, None) => {
+                    plan.unread.insert(path.clone());
+                }
+            }
+        }
         let edited = markers::edit_all(&files, &manifests.rules, &wanted);
         let paths: Vec<&str> = files.into_iter().map(|(path, _)| path).collect();
         for (path, edited) in paths.into_iter().zip(edited) {

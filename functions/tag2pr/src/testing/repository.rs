@@ -1,14 +1,16 @@
 //! A Git repository in memory: branches, commits, files; and somebody else who works on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+use ring::digest::{Context, Digest, SHA1_FOR_LEGACY_USE_ONLY, digest};
 
 use crate::repository_settings;
-use crate::seams::{Author, CommitId, File, GitError, GitRepository, LeftOut, NewCommit, Snapshot, Wanted, Why};
+use crate::seams::{
+    Author, CommitId, File, GitError, GitRepository, Ids, LeftOut, NewCommit, Seen, Snapshot, Wanted, Why,
+};
 
 /// Larger files are left out of snapshots. Bytes.
 const LARGEST: usize = 1 << 20;
@@ -185,6 +187,37 @@ impl FakeRepository {
     }
 }
 
+impl Commit {
+    /// The ids of all its folders, and of all its files that are no links.
+    fn ids(&self) -> Ids {
+        let mut ids = Ids::default();
+        let mut contents: BTreeMap<&str, Context> = BTreeMap::from([("", Context::new(&SHA1_FOR_LEGACY_USE_ONLY))]);
+        for (path, (mode, bytes)) in &self.entries {
+            let id = hex(&digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes));
+            for folder in folders(path) {
+                let context = contents.entry(folder).or_insert_with(|| Context::new(&SHA1_FOR_LEGACY_USE_ONLY));
+                context.update(format!("{path}\0{mode:?}\0{id}\0").as_bytes());
+            }
+            if *mode != Mode::Link {
+                ids.files.insert(path.clone(), id);
+            }
+        }
+        let contents = contents.into_iter();
+        ids.folders = contents.map(|(folder, context)| (folder.to_owned(), hex(&context.finish()))).collect();
+        ids
+    }
+}
+
+/// The folders that a path is in, the root among them.
+fn folders(path: &str) -> impl Iterator<Item = &str> {
+    let below_root = path.match_indices('/').map(|(at, _)| &path[..at]);
+    std::iter::once("").chain(below_root)
+}
+
+fn hex(digest: &Digest) -> String {
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl World {
     fn at(&self, branch: &str) -> Option<&Commit> {
         self.commits.get(&self.branches.get(branch)?.0)
@@ -223,7 +256,7 @@ impl World {
         for text in [message, &author.name, &author.email, &at.as_second().to_string()] {
             part(text.as_bytes());
         }
-        let id = CommitId(context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect());
+        let id = CommitId(hex(&context.finish()));
         let at = Timestamp::from_second(at.as_second()).unwrap_or_default();
         let logged = Logged { id: id.clone(), message: message.to_owned(), author: author.clone(), at };
         self.commits.insert(id.0.clone(), Commit { parent, entries, logged });
@@ -267,15 +300,33 @@ impl GitRepository for FakeRepository {
         };
         let mut entries: Vec<_> = commit.entries.iter().collect();
         entries.sort_by_key(|(path, _)| (*path != repository_settings::FILE, *path));
-        let mut snapshot = Snapshot { commit: commit.logged.id.clone(), files: Vec::new(), left_out: Vec::new() };
+        let mut snapshot = Snapshot { commit: commit.logged.id.clone(), ids: commit.ids(), ..Snapshot::default() };
+        let ids = std::mem::take(&mut snapshot.ids.files);
+        let settings = ids.get(repository_settings::FILE);
+        let seen = wanted.seen.as_deref().filter(|seen| seen.ids.files.get(repository_settings::FILE) == settings);
         for (path, (mode, bytes)) in entries {
-            if *mode == Mode::Link {
+            let is_same = |seen: &&Seen| {
+                let mut folders = folders(path);
+                folders.any(|folder| seen.ids.folders.get(folder) == snapshot.ids.folders.get(folder))
+            };
+            if let Some(seen) = seen.filter(is_same) {
+                snapshot.left_out.extend(seen.left_out.iter().filter(|left_out| left_out.path == *path).cloned());
+                if !seen.ids.files.contains_key(path) {
+                    continue;
+                }
+            }
+            let is_seen = |seen: &&Seen| seen.ids.files.get(path).is_some_and(|id| Some(id) == ids.get(path));
+            if seen.filter(is_seen).is_some_and(|seen| seen.known.contains(path)) {
+                snapshot.ids.files.insert(path.clone(), ids[path].clone());
+                snapshot.known.insert(path.clone());
+            } else if *mode == Mode::Link {
                 let target = String::from_utf8_lossy(bytes).into_owned();
                 snapshot.left_out.push(LeftOut { path: path.clone(), why: Why::Link(target) });
-            } else if wanted(path, bytes) {
+            } else if (wanted.files)(path, bytes) {
                 if bytes.len() > LARGEST {
                     snapshot.left_out.push(LeftOut { path: path.clone(), why: Why::LargerThan(LARGEST) });
                 } else {
+                    snapshot.ids.files.insert(path.clone(), ids[path].clone());
                     snapshot.files.push(File { path: path.clone(), bytes: bytes.clone() });
                 }
             }
@@ -284,6 +335,19 @@ impl GitRepository for FakeRepository {
         snapshot.left_out.sort();
         world.moves(branch);
         Ok(snapshot)
+    }
+
+    async fn read(&self, commit: &CommitId, paths: &BTreeSet<String>) -> Result<Vec<File>, GitError> {
+        let world = self.world();
+        let entries = world.commits.get(&commit.0).map(|commit| &commit.entries);
+        let file = |path: &String| match entries.and_then(|entries| entries.get(path)) {
+            Some((Mode::File | Mode::Executable, bytes)) => Ok(File { path: path.clone(), bytes: bytes.clone() }),
+            Some((Mode::Link, _)) | None => {
+                let reason = format!("`{path}` in commit {commit} is not known here: take a snapshot first");
+                Err(GitError::Unavailable { url: URL.to_owned(), reason })
+            }
+        };
+        paths.iter().map(file).collect()
     }
 
     async fn commit(&self, commit: &NewCommit) -> Result<CommitId, GitError> {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use tag2pr::findings;
@@ -60,7 +59,7 @@ pub async fn read(args: &Args, now: Timestamp) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
     for repository in deployment.repositories() {
         let interest = Interest::default();
-        let wanted: Wanted = Arc::new(move |path, bytes| findings::wanted(&interest, path, bytes));
+        let wanted = Wanted::new(move |path, bytes| findings::wanted(&interest, path, bytes));
         let reading = repository.git().snapshot(&repository.id.base, &wanted);
         let snapshot = patiently(format!("reading {}", repository.id), reading).await.during(&repository.id)?;
         let id = repository.id.clone();

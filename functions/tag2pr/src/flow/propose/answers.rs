@@ -9,7 +9,7 @@ use crate::image::{Digest, ImageName, Tag};
 use crate::ledger::{Ledger, News};
 use crate::manifests::Manifests;
 use crate::plan::{Answer, Contents, Evidence, Holds, Plan, Question, plan};
-use crate::seams::RegistryError;
+use crate::seams::{GitError, RegistryError};
 
 /// So many times is a plan made and asked for: each time one tag of a policy is looked at, first what it points at, then
 /// what that holds. More tags are looked at in the next pass, which begins where this one ended.
@@ -29,15 +29,24 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Plans with what is known so far.
-    pub(super) fn plan(
+    /// Plans with what is known so far. Files that are to be edited and were not read again are read now.
+    pub(super) async fn plan(
         &self,
-        manifests: &Manifests,
+        outside: Outside<'_>,
+        manifests: &mut Manifests,
         ledgers: &BTreeMap<ImageName, Ledger>,
         holds: &Holds,
         now: Timestamp,
-    ) -> Plan {
-        plan(&Evidence { manifests, ledgers, holds, answers: &self.tags, contents: &self.contents, now })
+    ) -> Result<Plan, GitError> {
+        loop {
+            let evidence = Evidence { manifests, ledgers, holds, answers: &self.tags, contents: &self.contents, now };
+            let plan = plan(&evidence);
+            if plan.unread.is_empty() {
+                return Ok(plan);
+            }
+            let files = outside.git.read(&manifests.commit, &plan.unread).await?;
+            manifests.take(files);
+        }
     }
 
     /// Asks what a plan needs to know.

@@ -250,9 +250,12 @@ async fn watch(outside: Outside<'_>, manifests: &Manifests) -> Result<bool, Stor
     let key = Key::index(outside.repository);
     let before = store::load::<Index>(outside.objects, &key).await?.map(|loaded| loaded.value);
     let images = manifests.images();
-    if before.as_ref().is_some_and(|before| before.commit == manifests.commit && before.images == images) {
+    let reading = manifests.reading.clone();
+    let index = Index { repository: outside.repository.clone(), commit: manifests.commit.clone(), images, reading };
+    if before.as_ref() == Some(&index) {
         return Ok(false);
     }
+    let images = &index.images;
     let former = before.map(|before| before.images).unwrap_or_default();
     for image in images.union(&former) {
         store::update::<Watchers>(outside.objects, &Key::watchers(image), outside.writer, |watchers| {
@@ -268,7 +271,6 @@ async fn watch(outside: Outside<'_>, manifests: &Manifests) -> Result<bool, Stor
         .await?;
     }
     let more = !images.is_subset(&former);
-    let index = Index { repository: outside.repository.clone(), commit: manifests.commit.clone(), images };
     store::update(outside.objects, &key, outside.writer, |_| Some(index.clone())).await?;
     Ok(more)
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, ImageName, ImageRef};
-use crate::manifests::Manifests;
+use crate::manifests::{Manifests, Reading};
 use crate::markers::{Marker, Part};
 use crate::plan::{Hold, Holds, Plan};
 use crate::proposal::Value;
@@ -219,6 +219,9 @@ pub struct Index {
     pub commit: CommitId,
     /// The images that its policies name.
     pub images: BTreeSet<ImageName>,
+    /// What need not be read again at the next commit.
+    #[serde(default)]
+    pub reading: Reading,
 }
 
 impl Stored for Index {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
-use crate::seams::{Author, CommitId, File, GitError, GitRepository, LeftOut, NewCommit, Snapshot, Wanted, Why};
+use crate::seams::{Author, CommitId, File, GitError, GitRepository, LeftOut, NewCommit, Seen, Snapshot, Wanted, Why};
 use crate::testing::repository::{Entry, Logged, Mode};
 
 /// A repository without branches, the client under test, and ways to look at it and to change it behind the client's
@@ -41,6 +41,7 @@ pub async fn repository(world: &dyn RepositoryWorld) {
     a_missing_branch_has_no_head_and_no_files(world).await;
     a_snapshot_holds_exactly_the_wanted_files(world).await;
     what_is_too_large_is_told_and_what_says_more_is_read_first(world).await;
+    what_was_seen_is_not_read_again(world).await;
     the_same_change_makes_the_same_commit_and_nobody_sees_it(world).await;
     a_push_creates_a_branch_and_keeps_everything_else(world).await;
     a_push_that_expected_something_else_changes_nothing(world).await;
@@ -65,10 +66,6 @@ fn change(parent: &CommitId, path: &str, bytes: &[u8]) -> NewCommit {
     }
 }
 
-fn wanting(wanted: impl Fn(&str, &[u8]) -> bool + Send + Sync + 'static) -> Wanted {
-    Arc::new(wanted)
-}
-
 fn paths(snapshot: &Snapshot) -> Vec<&str> {
     snapshot.files.iter().map(|file| &*file.path).collect()
 }
@@ -81,7 +78,7 @@ async fn head(world: &dyn RepositoryWorld, branch: &str) -> CommitId {
 async fn a_missing_branch_has_no_head_and_no_files(world: &dyn RepositoryWorld) {
     let git = world.repository();
     assert_eq!(git.head("main").await.expect("a repository without branches"), None);
-    match git.snapshot("main", &wanting(|_, _| true)).await {
+    match git.snapshot("main", &Wanted::new(|_, _| true)).await {
         Err(GitError::MissingBranch { branch, .. }) => assert_eq!(branch, "main"),
         other => panic!("a missing branch gave {other:?}"),
     }
@@ -105,7 +102,7 @@ async fn a_snapshot_holds_exactly_the_wanted_files(world: &dyn RepositoryWorld) 
     assert_eq!(head(world, "main").await, id);
 
     let git = world.repository();
-    let all = git.snapshot("main", &wanting(|_, _| true)).await.expect("a snapshot");
+    let all = git.snapshot("main", &Wanted::new(|_, _| true)).await.expect("a snapshot");
     assert_eq!(all.commit, id);
     assert_eq!(
         paths(&all),
@@ -125,13 +122,14 @@ async fn a_snapshot_holds_exactly_the_wanted_files(world: &dyn RepositoryWorld) 
     assert_eq!(bytes("apps/web.yaml"), Some(BOM));
     assert_eq!(bytes("apps/latin.yaml"), Some(LATIN));
 
-    let by_path = git.snapshot("main", &wanting(|path, _| path.starts_with("apps/web/"))).await.expect("a snapshot");
+    let by_path =
+        git.snapshot("main", &Wanted::new(|path, _| path.starts_with("apps/web/"))).await.expect("a snapshot");
     assert_eq!(paths(&by_path), ["apps/web/deep/er/values.yaml", "apps/web/deploy.yaml"]);
-    let by_bytes = git.snapshot("main", &wanting(|_, bytes| bytes.ends_with(b"\r\n"))).await.expect("a snapshot");
+    let by_bytes = git.snapshot("main", &Wanted::new(|_, bytes| bytes.ends_with(b"\r\n"))).await.expect("a snapshot");
     assert_eq!(paths(&by_bytes), ["apps/web/deploy.yaml"]);
     let link = LeftOut { path: "apps/link.yaml".to_owned(), why: Why::Link("web/deploy.yaml".to_owned()) };
     assert_eq!(all.left_out, [link], "what is no file is told");
-    let none = git.snapshot("main", &wanting(|_, _| false)).await.expect("a snapshot");
+    let none = git.snapshot("main", &Wanted::new(|_, _| false)).await.expect("a snapshot");
     assert_eq!((none.commit, none.files), (id, Vec::new()));
 }
 
@@ -149,7 +147,7 @@ async fn what_is_too_large_is_told_and_what_says_more_is_read_first(world: &dyn 
     );
     let offered = Arc::new(Mutex::new(Vec::new()));
     let offering = Arc::clone(&offered);
-    let wanted = wanting(move |path, bytes| {
+    let wanted = Wanted::new(move |path, bytes| {
         offering.lock().expect("no panic").push(path.to_owned());
         bytes.starts_with(b"image: web:1 # wanted")
     });
@@ -160,6 +158,96 @@ async fn what_is_too_large_is_told_and_what_says_more_is_read_first(world: &dyn 
     let offered = offered.lock().expect("no panic");
     assert_eq!(offered.first().map(String::as_str), Some(".tag2pr.yaml"));
     assert_eq!(offered.iter().filter(|path| *path == ".tag2pr.yaml").count(), 1, "and not again");
+}
+
+/// A snapshot of `seen` for whoever wants YAML and knows what was in two files; and what was offered.
+async fn yaml_again(world: &dyn RepositoryWorld, before: Option<&Snapshot>) -> (Snapshot, Vec<String>) {
+    let offered = Arc::new(Mutex::new(Vec::new()));
+    let offering = Arc::clone(&offered);
+    let seen = before.map(|before| {
+        let known = ["apps/api/api.yaml", "apps/web/web.yaml"].map(str::to_owned);
+        Arc::new(Seen { ids: before.ids.clone(), left_out: before.left_out.clone(), known: known.into() })
+    });
+    let wanted = Wanted::new(move |path, _| {
+        offering.lock().expect("no panic").push(path.to_owned());
+        path.ends_with(".yaml")
+    });
+    let snapshot = world.repository().snapshot("seen", &Wanted { seen, ..wanted }).await.expect("a snapshot");
+    let mut offered = offered.lock().expect("no panic").clone();
+    offered.sort();
+    (snapshot, offered)
+}
+
+async fn what_was_seen_is_not_read_again(world: &dyn RepositoryWorld) {
+    let change = |path: &str, bytes: &str| {
+        world.push_by_somebody_else("seen", &[Entry::file(path, bytes)], "Change something");
+    };
+    world.push_by_somebody_else(
+        "seen",
+        &[
+            Entry::file(".tag2pr.yaml", "takeOver: true\n"),
+            Entry::file("apps/api/api.yaml", "api: 1\n"),
+            Entry::link("apps/api/link.yaml", "api.yaml"),
+            Entry::file("apps/api/notes.txt", "one\n"),
+            Entry::file("apps/web/notes.txt", "one\n"),
+            Entry::file("apps/web/web.yaml", "web: 1\n"),
+            Entry::file("apps/webs/web.yaml", "webs: 1\n"),
+            Entry::file("root.yaml", "root: 1\n"),
+        ],
+        "Begin",
+    );
+    let (first, _) = yaml_again(world, None).await;
+    let all = [".tag2pr.yaml", "apps/api/api.yaml", "apps/web/web.yaml", "apps/webs/web.yaml", "root.yaml"];
+    assert_eq!(paths(&first), all);
+    assert_eq!(first.ids.files.keys().map(String::as_str).collect::<Vec<_>>(), all);
+    let folders: Vec<_> = first.ids.folders.keys().map(String::as_str).collect();
+    assert_eq!(folders, ["", "apps", "apps/api", "apps/web", "apps/webs"]);
+    assert_eq!(first.left_out.len(), 1);
+
+    // Nothing changed: the bytes that are needed come all the same, and everything is known by the same ids.
+    let (same, offered) = yaml_again(world, Some(&first)).await;
+    assert_eq!(paths(&same), [".tag2pr.yaml", "apps/webs/web.yaml", "root.yaml"]);
+    assert_eq!(Vec::from_iter(&same.known), ["apps/api/api.yaml", "apps/web/web.yaml"]);
+    assert_eq!((&same.ids, &same.left_out), (&first.ids, &first.left_out));
+    assert!(!offered.iter().any(|path| path.ends_with(".txt")), "{offered:?}");
+
+    // A neighbour changed: that folder is looked through, the file that is known stays so.
+    change("apps/web/notes.txt", "two\n");
+    let (neighbour, offered) = yaml_again(world, Some(&first)).await;
+    assert_eq!(Vec::from_iter(&neighbour.known), ["apps/api/api.yaml", "apps/web/web.yaml"]);
+    assert!(offered.contains(&"apps/web/notes.txt".to_owned()), "{offered:?}");
+    assert!(!offered.contains(&"apps/api/notes.txt".to_owned()), "{offered:?}");
+    assert_eq!(neighbour.ids.files, first.ids.files);
+
+    // It changed itself, to something that is new or was there before.
+    change("apps/web/web.yaml", "api: 1\n");
+    let (changed, _) = yaml_again(world, Some(&neighbour)).await;
+    assert_eq!(Vec::from_iter(&changed.known), ["apps/api/api.yaml"]);
+    let bytes = |path: &str| changed.files.iter().find(|file| file.path == path).map(|file| &*file.bytes);
+    assert_eq!(bytes("apps/web/web.yaml"), Some(b"api: 1\n".as_slice()));
+
+    // What is known and needed after all is read by itself, and only from a commit that is here.
+    let git = world.repository();
+    let wanted = ["apps/api/api.yaml", "apps/web/web.yaml"].map(str::to_owned).into();
+    let read = git.read(&changed.commit, &wanted).await.expect("files");
+    assert_eq!(read.iter().map(|file| &*file.bytes).collect::<Vec<_>>(), [b"api: 1\n", b"api: 1\n"]);
+    for missing in ["apps/none.yaml", "apps", "apps/api/link.yaml"] {
+        let error = git.read(&changed.commit, &[missing.to_owned()].into()).await;
+        assert!(matches!(error, Err(GitError::Unavailable { .. })), "{missing}: {error:?}");
+    }
+
+    // A link has the bytes of a file, and is none.
+    world.push_by_somebody_else("seen", &[Entry::link("apps/api/api.yaml", "api: 1\n")], "Link");
+    let (link, _) = yaml_again(world, Some(&changed)).await;
+    assert_eq!(Vec::from_iter(&link.known), ["apps/web/web.yaml"]);
+    assert!(link.left_out.iter().any(|left_out| left_out.path == "apps/api/api.yaml"), "{:?}", link.left_out);
+    assert!(!link.ids.files.contains_key("apps/api/api.yaml"));
+
+    // What decides what is wanted changed: nothing that was seen counts.
+    change(".tag2pr.yaml", "takeOver: false\n");
+    let (anew, offered) = yaml_again(world, Some(&link)).await;
+    assert_eq!((anew.known.len(), offered.first().map(String::as_str)), (0, Some(".tag2pr.yaml")));
+    assert!(offered.contains(&"apps/api/notes.txt".to_owned()), "{offered:?}");
 }
 
 async fn the_same_change_makes_the_same_commit_and_nobody_sees_it(world: &dyn RepositoryWorld) {
@@ -261,7 +349,7 @@ async fn what_somebody_else_pushed_is_seen(world: &dyn RepositoryWorld) {
     let pushed = world.push_by_somebody_else("main", &[Entry::file("apps/web.yaml", "image: web:2.0\n")], "Upgrade");
     assert_ne!(pushed, before);
 
-    let wanted = wanting(|path, _| path == "apps/web.yaml");
+    let wanted = Wanted::new(|path, _| path == "apps/web.yaml");
     let snapshot = git.snapshot("main", &wanted).await.expect("a snapshot");
     assert_eq!(snapshot.commit, pushed);
     assert_eq!(snapshot.files, [File { path: "apps/web.yaml".to_owned(), bytes: b"image: web:2.0\n".to_vec() }]);
@@ -298,7 +386,7 @@ async fn wrong_credentials_are_refused_with_what_to_do(world: &dyn RepositoryWor
     }
     for refused in [
         git.head("main").await.map(drop),
-        git.snapshot("main", &wanting(|_, _| true)).await.map(drop),
+        git.snapshot("main", &Wanted::new(|_, _| true)).await.map(drop),
         git.push("tag2pr/refused", &base, None).await,
     ] {
         match refused {
@@ -318,7 +406,7 @@ async fn a_server_that_does_not_answer_is_unavailable(world: &dyn RepositoryWorl
     }
     assert!(matches!(git.head("main").await, Err(GitError::Unavailable { .. })));
     world.server_down_once();
-    assert!(matches!(git.snapshot("main", &wanting(|_, _| true)).await, Err(GitError::Unavailable { .. })));
+    assert!(matches!(git.snapshot("main", &Wanted::new(|_, _| true)).await, Err(GitError::Unavailable { .. })));
     world.server_down_once();
     assert!(matches!(git.push("tag2pr/down", &before, None).await, Err(GitError::Unavailable { .. })));
     assert_eq!(head(world, "main").await, before);
