@@ -51,7 +51,7 @@ use crate::image::{Digest, ImageRef, Tag};
 use crate::parallel;
 use crate::policy::PolicyName;
 use crate::problem::{Place, Problem};
-use crate::yaml::{Syntax, events, range};
+use crate::yaml::{Syntax, each_event, events, range};
 
 use self::format::Format;
 use self::reading::Reading;
@@ -361,18 +361,20 @@ fn part(image: &NewImage, setter: &Setter) -> Result<String, String> {
 
 /// Whether the new text says what the old one said, but for the values that were meant to change.
 fn verify(old: &[(Event<'_>, granit_parser::Span)], new: &str, meant: &[(usize, &str)]) -> Result<(), String> {
-    let new = events(new).map_err(|Syntax { line, column, reason }| format!("{line}:{column}: {reason}"))?;
-    if new.len() != old.len() {
-        return Err("the result has another structure".to_owned());
-    }
+    let mut new = each_event(new);
+    let mut next = || {
+        let event = new.next().transpose();
+        event.map_err(|Syntax { line, column, reason }| format!("{line}:{column}: {reason}"))
+    };
     let mut meant = meant.iter().peekable();
-    for (at, ((old, _), (new, span))) in old.iter().zip(&new).enumerate() {
-        let same = match (old, new) {
+    for (at, (old, _)) in old.iter().enumerate() {
+        let (new, span) = next()?.ok_or("the result has another structure")?;
+        let same = match (old, &new) {
             (Event::Scalar(_, _, anchor, tag), Event::Scalar(value, _, new_anchor, new_tag))
                 if meant.peek().is_some_and(|(event, _)| *event == at) =>
             {
                 let wanted = meant.next().is_some_and(|(_, wanted)| *wanted == value.as_ref());
-                wanted && anchor == new_anchor && tag == new_tag && !range(span).is_empty()
+                wanted && anchor == new_anchor && tag == new_tag && !range(&span).is_empty()
             }
             // Where a comment is placed is the parser's guess and may differ; what it says may not.
             (Event::Comment(old, _), Event::Comment(new, _)) => old == new,
@@ -381,6 +383,9 @@ fn verify(old: &[(Event<'_>, granit_parser::Span)], new: &str, meant: &[(usize, 
         if !same {
             return Err(format!("something else at line {}", span.start.line()));
         }
+    }
+    if next()?.is_some() {
+        return Err("the result has another structure".to_owned());
     }
     if meant.next().is_none() { Ok(()) } else { Err("a value is missing".to_owned()) }
 }

@@ -53,9 +53,22 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Syntax> {
     })
 }
 
+/// So many bytes of a manifest make one event, about: events are large, and to move them while their list grows costs more
+/// than to read some of them.
+const BYTES_PER_EVENT: usize = 8;
+
 /// Everything the parser sees in the text, comments included, in the order in which it sees it.
 pub(crate) fn events(text: &str) -> Result<Vec<(Event<'_>, Span)>, Syntax> {
-    parser(text).collect::<Result<_, _>>().map_err(Syntax::from)
+    let mut events = Vec::with_capacity(text.len() / BYTES_PER_EVENT);
+    for event in each_event(text) {
+        events.push(event?);
+    }
+    Ok(events)
+}
+
+/// The same, one after the other.
+pub(crate) fn each_event(text: &str) -> impl Iterator<Item = Result<(Event<'_>, Span), Syntax>> {
+    parser(text).map(|event| event.map_err(Syntax::from))
 }
 
 fn parser(text: &str) -> Parser<'_, granit_parser::StrInput<'_>> {
