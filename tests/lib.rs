@@ -9,6 +9,7 @@ mod journeys {
     mod crashes;
     mod crowd;
     mod grouping;
+    mod known_files;
     mod later;
     mod messages;
     mod model;

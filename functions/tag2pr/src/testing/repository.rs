@@ -85,6 +85,7 @@ struct World {
     unavailable: u32,
     lost_answers: u32,
     refuses: Option<String>,
+    looked_into: Vec<String>,
 }
 
 /// A [`GitRepository`] in memory. Ids are digests of what is committed, so the same change makes the same commit.
@@ -150,6 +151,11 @@ impl FakeRepository {
     /// From now on the server refuses everything and says why; `None`: it does not any more.
     pub fn refuse(&self, reason: Option<&str>) {
         self.world().refuses = reason.map(str::to_owned);
+    }
+
+    /// The files that snapshots looked into, and those that were read by themselves, since this was last asked.
+    pub fn looked_into(&self) -> Vec<String> {
+        std::mem::take(&mut self.world().looked_into)
     }
 
     /// The files of a branch by path, links left out; nothing if there is no such branch.
@@ -304,6 +310,7 @@ impl GitRepository for FakeRepository {
         let ids = std::mem::take(&mut snapshot.ids.files);
         let settings = ids.get(repository_settings::FILE);
         let seen = wanted.seen.as_deref().filter(|seen| seen.ids.files.get(repository_settings::FILE) == settings);
+        let mut looked_into = Vec::new();
         for (path, (mode, bytes)) in entries {
             let is_same = |seen: &&Seen| {
                 let mut folders = folders(path);
@@ -319,10 +326,15 @@ impl GitRepository for FakeRepository {
             if seen.filter(is_seen).is_some_and(|seen| seen.known.contains(path)) {
                 snapshot.ids.files.insert(path.clone(), ids[path].clone());
                 snapshot.known.insert(path.clone());
-            } else if *mode == Mode::Link {
+                continue;
+            }
+            if *mode == Mode::Link {
                 let target = String::from_utf8_lossy(bytes).into_owned();
                 snapshot.left_out.push(LeftOut { path: path.clone(), why: Why::Link(target) });
-            } else if (wanted.files)(path, bytes) {
+                continue;
+            }
+            looked_into.push(path.clone());
+            if (wanted.files)(path, bytes) {
                 if bytes.len() > LARGEST {
                     snapshot.left_out.push(LeftOut { path: path.clone(), why: Why::LargerThan(LARGEST) });
                 } else {
@@ -333,12 +345,14 @@ impl GitRepository for FakeRepository {
         }
         snapshot.files.sort_by(|a, b| a.path.cmp(&b.path));
         snapshot.left_out.sort();
+        world.looked_into.extend(looked_into);
         world.moves(branch);
         Ok(snapshot)
     }
 
     async fn read(&self, commit: &CommitId, paths: &BTreeSet<String>) -> Result<Vec<File>, GitError> {
-        let world = self.world();
+        let mut world = self.world();
+        world.looked_into.extend(paths.iter().cloned());
         let entries = world.commits.get(&commit.0).map(|commit| &commit.entries);
         let file = |path: &String| match entries.and_then(|entries| entries.get(path)) {
             Some((Mode::File | Mode::Executable, bytes)) => Ok(File { path: path.clone(), bytes: bytes.clone() }),
