@@ -138,6 +138,23 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// One word for it. It is a stable interface.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Changes => "changes",
+            Self::UpToDate => "up-to-date",
+            Self::NoMarker => "no-marker",
+            Self::NothingSelected(_) => "nothing-selected",
+            Self::Backwards { .. } => "backwards",
+            Self::Incomparable(_) => "not-comparable",
+            Self::Held(_) => "held",
+            Self::Gone(_) => "gone",
+            Self::TooYoung(_) => "too-young",
+            Self::NotConfirmed(_) => "not-confirmed",
+            Self::Waiting(_) => "waiting",
+        }
+    }
+
     /// Whether it is unknown what shall stand in Git: what is proposed already then stays as it is.
     pub fn is_undecided(&self) -> bool {
         match self {
@@ -191,6 +208,26 @@ pub struct Line {
     pub outcome: Outcome,
     /// The tags that rank higher and do not hold what the policy wants, in half a sentence.
     pub passed_over: Option<String>,
+    /// The tags, or where there are none the digests, that stand in Git below the automation's path.
+    pub in_git: BTreeSet<String>,
+    /// Why this tag: one sentence each, in Markdown.
+    pub why: Vec<String>,
+    /// The selected tag, those that come next, and those that were pushed last.
+    pub considered: Vec<Considered>,
+}
+
+/// What became of one tag of a policy's image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Considered {
+    /// The tag.
+    pub tag: String,
+    /// The word for it, as `explain` has it.
+    pub verdict: String,
+    /// Why, in half a sentence.
+    pub reason: String,
+    /// When it was pushed, if that is known.
+    pub pushed_at: Option<Timestamp>,
 }
 
 /// What shall happen to one manifests repository.

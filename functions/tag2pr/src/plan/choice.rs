@@ -1,16 +1,17 @@
 //! What each policy selects from what is known, and the sentences that say why.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::pool::{Pool, Why, lacks};
-use super::{Answer, Evidence};
+use super::{Answer, Considered, Evidence};
 use crate::image::{Digest, ImageName, Tag};
 use crate::ledger::{Entry, Ledger, Push};
 use crate::manifests::DeclaredPolicy;
 use crate::platform::{Platforms, listed};
-use crate::policy::{DigestReflection, Known, Order, Policy};
+use crate::policy::{DigestReflection, Known, Order, Policy, Selection};
 use crate::proposal::{markdown, minute};
 
 /// One policy's answer, whatever automations make of it.
@@ -27,6 +28,8 @@ pub(super) struct Choice<'a> {
     pub(super) passed_over: Option<String>,
     /// Why this tag: one sentence each, in Markdown.
     pub(super) why: Vec<String>,
+    /// The selected tag, those that come next, and those that were pushed last.
+    pub(super) considered: Vec<Considered>,
 }
 
 /// Why it is not known what a tag holds.
@@ -51,6 +54,9 @@ pub(super) struct Chosen {
 /// So many of the outranked tags are named under *why this tag*.
 const RUNNERS_UP: usize = 3;
 
+/// So many of the tags that were pushed last are looked at, whatever became of them.
+const PUSHED_LAST: usize = 3;
+
 /// So many of the other names of the selected tag's digest are named.
 const ALIASES: usize = 5;
 
@@ -65,6 +71,7 @@ pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, 
                 of_age: None,
                 passed_over: None,
                 why: Vec::new(),
+                considered: Vec::new(),
             };
         }
     };
@@ -108,7 +115,36 @@ pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, 
         (None, Some(error)) => Err(pool.in_place_of(error, declared).unwrap_or_else(|| error.to_string())),
         (None, None) => Err("there are no tags".to_owned()),
     };
-    Choice { policy: Ok((image, policy)), chosen, unclear, of_age, passed_over, why }
+    let considered = considered(&selection, &pool);
+    Choice { policy: Ok((image, policy)), chosen, unclear, of_age, passed_over, why, considered }
+}
+
+/// The tags that people ask about: the selected one, those that come next, and those that were pushed last.
+fn considered(selection: &Selection<'_>, pool: &Pool<'_>) -> Vec<Considered> {
+    let (seen, aside) = (&pool.considered, &pool.aside);
+    let mut all: Vec<(usize, &Known<'_>)> =
+        seen.iter().chain(aside.iter().map(|aside| &aside.known)).enumerate().collect();
+    let ranked = selection.selected.into_iter().chain(selection.runners_up(RUNNERS_UP));
+    let mut told: Vec<usize> =
+        ranked.filter_map(|known| seen.iter().position(|other| other.tag == known.tag)).collect();
+    all.retain(|(_, known)| known.pushed_at.is_some());
+    let newest_first = |(index, known): &(usize, &Known<'_>)| (Reverse(known.pushed_at), *index);
+    if all.len() > PUSHED_LAST {
+        all.select_nth_unstable_by_key(PUSHED_LAST, newest_first);
+        all.truncate(PUSHED_LAST);
+    }
+    all.sort_unstable_by_key(newest_first);
+    let last: Vec<usize> = all.iter().map(|(index, _)| *index).filter(|index| !told.contains(index)).collect();
+    told.extend(last);
+    let judge = |index: usize| match index.checked_sub(seen.len()) {
+        None => (&seen[index], selection.verdicts[index].word(), selection.reason(index).to_string()),
+        Some(index) => (&aside[index].known, aside[index].why.word(), aside[index].why.to_string()),
+    };
+    let judge = |index: usize| {
+        let (known, verdict, reason) = judge(index);
+        Considered { tag: known.tag.to_owned(), verdict: verdict.to_owned(), reason, pushed_at: known.pushed_at }
+    };
+    told.into_iter().map(judge).collect()
 }
 
 /// The best of the tags that are too young, if it would have been selected.

@@ -96,6 +96,9 @@ impl<'a> Draft<'a> {
                 tag,
                 outcome,
                 passed_over: choice.passed_over.clone(),
+                in_git: if in_git.tags.is_empty() { in_git.digests } else { in_git.tags },
+                why: choice.why.clone(),
+                considered: choice.considered.clone(),
             });
             if let Some(new) = new {
                 wanted.insert(&declared.name, new);
