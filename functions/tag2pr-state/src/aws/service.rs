@@ -21,7 +21,7 @@ pub struct Dialect {
     pub variable: &'static str,
     /// What stands before the action in `X-Amz-Target`: `AmazonSQS`.
     pub target: &'static str,
-    /// Of the protocol: `1.0` or `1.1`.
+    /// Of the protocol: `1.0` or `1.1`; of the interface where it is the query protocol: `2010-03-31`.
     pub version: &'static str,
 }
 
@@ -53,7 +53,7 @@ pub enum CallError {
 impl CallError {
     /// Whether the credentials are good and may not do this.
     pub fn is_denied(&self) -> bool {
-        matches!(self, Self::Refused { code, .. } if matches!(code.as_str(), "AccessDeniedException" | "AccessDenied"))
+        matches!(self, Self::Refused { code, .. } if matches!(code.as_str(), "AccessDeniedException" | "AccessDenied" | "AuthorizationError"))
     }
 }
 
@@ -90,24 +90,68 @@ impl Service {
     ///
     /// What AWS answered, or that it did not.
     pub async fn call(&self, action: &str, input: &Value) -> Result<Value, CallError> {
-        let request = self.signed(action, &input.to_string())?;
+        let Dialect { target, version, .. } = self.dialect;
+        let (target, media_type) = (format!("{target}.{action}"), format!("application/x-amz-json-{version}"));
+        let headers = [("content-type", media_type.as_str()), ("x-amz-target", target.as_str())];
+        let (status, answer) = self.send(action, &headers, &input.to_string()).await?;
+        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let code = answer["__type"].as_str().unwrap_or("no code").rsplit('#').next().unwrap_or_default();
+        let message = answer["message"].as_str().or(answer["Message"].as_str()).unwrap_or("no message");
+        Err(self.failure(action, status, code, message))
+    }
+
+    /// One call, once, of a service that speaks the older
+    /// [query protocol](https://smithy.io/2.0/aws/protocols/aws-query-protocol.html): parameters as a form. What it
+    /// answers beside success is not read.
+    ///
+    /// # Errors
+    ///
+    /// What AWS answered, or that it did not.
+    pub async fn query(&self, action: &str, parameters: &[(&str, &str)]) -> Result<(), CallError> {
+        let mut form = Url::parse("form:?").map_err(|error| CallError::Unavailable(error.to_string()))?;
+        form.query_pairs_mut()
+            .append_pair("Action", action)
+            .append_pair("Version", self.dialect.version)
+            .extend_pairs(parameters);
+        let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
+        let (status, answer) = self.send(action, &headers, form.query().unwrap_or_default()).await?;
+        if status.is_success() {
+            return Ok(());
+        }
+        let answer = String::from_utf8_lossy(&answer);
+        let element = |name: &str| {
+            let (_, rest) = answer.split_once(&format!("<{name}>"))?;
+            Some(rest.split_once("</")?.0)
+        };
+        let (code, message) = (element("Code").unwrap_or("no code"), element("Message").unwrap_or("no message"));
+        Err(self.failure(action, status, code, message))
+    }
+
+    async fn send(
+        &self,
+        action: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<(reqwest::StatusCode, Vec<u8>), CallError> {
+        let request = self.signed(action, headers, body)?;
         let unavailable = |error: reqwest::Error| {
             CallError::Unavailable(format!("{action} at {}: {}", self.url, chain(&error.without_url())))
         };
         let response = self.client.execute(request).await.map_err(unavailable)?;
         let status = response.status();
         let answer = response.bytes().await.map_err(unavailable)?;
-        let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-        if status.is_success() {
-            return Ok(answer);
-        }
-        let code = answer["__type"].as_str().unwrap_or("no code").rsplit('#').next().unwrap_or_default().to_owned();
-        let message = answer["message"].as_str().or(answer["Message"].as_str()).unwrap_or("no message");
+        Ok((status, answer.to_vec()))
+    }
+
+    fn failure(&self, action: &str, status: reqwest::StatusCode, code: &str, message: &str) -> CallError {
         let text = format!("{action} at {}: {} {code}: {message}", self.url, status.as_u16());
         if status.is_server_error() || status.as_u16() == 429 || code.contains("Throttl") {
-            return Err(CallError::Unavailable(text));
+            return CallError::Unavailable(text);
         }
-        let text = match code.as_str() {
+        let text = match code {
             "InvalidClientTokenId"
             | "UnrecognizedClientException"
             | "InvalidSignatureException"
@@ -117,21 +161,18 @@ impl Service {
             }
             _ => text,
         };
-        Err(CallError::Refused { code, text })
+        CallError::Refused { code: code.to_owned(), text }
     }
 
-    fn signed(&self, action: &str, body: &str) -> Result<reqwest::Request, CallError> {
+    fn signed(&self, action: &str, headers: &[(&str, &str)], body: &str) -> Result<reqwest::Request, CallError> {
         let refused = |error: &dyn std::error::Error| CallError::Refused {
             code: String::new(),
             text: format!("{action}: {}", chain(error)),
         };
-        let Dialect { name, target, version, .. } = self.dialect;
-        let target = format!("{target}.{action}");
-        let media_type = format!("application/x-amz-json-{version}");
-        let headers = [("content-type", media_type.as_str()), ("x-amz-target", target.as_str())];
+        let name = self.dialect.name;
         let mut request = http::Request::post(self.url.as_str());
         for (name, value) in headers {
-            request = request.header(name, value);
+            request = request.header(*name, *value);
         }
         let mut request = request.body(body.to_owned()).map_err(|error| refused(&error))?;
         let identity = self.account.credentials().into();
@@ -144,9 +185,13 @@ impl Service {
             .build()
             .map_err(|error| refused(&error))?
             .into();
-        let signable =
-            SignableRequest::new("POST", self.url.as_str(), headers.into_iter(), SignableBody::Bytes(body.as_bytes()))
-                .map_err(|error| refused(&error))?;
+        let signable = SignableRequest::new(
+            "POST",
+            self.url.as_str(),
+            headers.iter().copied(),
+            SignableBody::Bytes(body.as_bytes()),
+        )
+        .map_err(|error| refused(&error))?;
         let (instructions, _) = sign(signable, &parameters).map_err(|error| refused(&error))?.into_parts();
         instructions.apply_to_request_http1x(&mut request);
         reqwest::Request::try_from(request).map_err(|error| refused(&error))
