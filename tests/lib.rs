@@ -20,6 +20,7 @@ mod journeys {
     mod purity;
     mod registries;
     mod repetition;
+    mod seeing;
     mod senders;
     mod settings;
     mod stories;

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use tag2pr::endpoint::Answer;
+use tag2pr::keys::Key;
 use tag2pr::testing::memory::Fault;
 
 use super::stories::{FRONTEND, PROPOSAL, home_lab};
@@ -12,12 +13,16 @@ fn told(answer: &Answer) -> (u16, Value) {
     (answer.response.status().as_u16(), serde_json::from_str(answer.response.body()).unwrap())
 }
 
-/// What the log says of a delivery that is not believed. It must leave nothing behind, and its sender learn nothing.
+/// What the log says of a delivery that is not believed. It must leave nothing behind but a number, and its sender learn
+/// nothing.
 fn refused(delivery: &Fixture) -> String {
     let mut world = home_lab();
     let before = world.store.contents();
     let answer = world.post(delivery);
-    assert_eq!(world.store.contents(), before);
+    let mut after = world.store.contents();
+    let counted = after.remove(Key::refusals().as_str()).expect("it is counted");
+    assert!(!counted.contains("guess") && counted.len() < 600, "{counted}");
+    assert_eq!(after, before);
     assert_eq!(world.outbox.take(), []);
     let id = answer.refused.clone().unwrap();
     assert_eq!(

@@ -190,7 +190,7 @@ fn who_is_not_believed_leaves_nothing_behind() {
         let mut world = world();
         let (status, body) = told(&world.post(&Fixture::read(name)));
         assert_eq!(status, 401, "{name}: {body}");
-        assert_eq!(world.store.contents().len(), 0, "{name}");
+        assert_eq!(world.evidence(), 0, "{name}");
         let message = body["error"].as_str().unwrap();
         assert_eq!(message, "this is not believed; the log of tag2pr says why, under this id", "{name}");
         assert!(world.log.last().unwrap().contains(body["delivery"].as_str().unwrap()), "{name}");
@@ -215,7 +215,7 @@ fn event_grid_hears_what_it_asks_for() {
     assert_eq!(told(&world.request("OPTIONS", "/hooks/docker-hub/hub-example-path-secret", asking, Vec::new())).0, 405);
     let strange = read_headers("WebHook-Request-Origin: evil.example, x\n").unwrap();
     assert_eq!(told(&world.request("OPTIONS", "/hooks/acr/acr-example-secret", strange, Vec::new())).0, 405);
-    assert_eq!(world.store.contents().len(), 0, "a question is no delivery");
+    assert_eq!(world.evidence(), 0, "a question is no delivery");
 }
 
 #[test]

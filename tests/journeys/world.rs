@@ -16,13 +16,14 @@ use tag2pr::endpoint::{self, Answer};
 use tag2pr::flow::issuers::Issuers;
 use tag2pr::flow::propose::{self, Holds, Report};
 use tag2pr::flow::sweep::{Pace, What};
-use tag2pr::flow::{Error, holds, ledgers, receive, sweep};
+use tag2pr::flow::{Error, holds, ledgers, receive, refusals, status, sweep};
 use tag2pr::image::{Digest, ImageName, ImageRef};
 use tag2pr::keys::Key;
 use tag2pr::plan::Hold;
 use tag2pr::policy::PolicyName;
 use tag2pr::seams::RepositoryId;
 use tag2pr::secret::Secret;
+use tag2pr::status::{Status, Tally};
 use tag2pr::store;
 use tag2pr::testing::host::{FakeHost, Pull};
 use tag2pr::testing::key_sets::FakeKeySets;
@@ -70,6 +71,8 @@ pub(crate) struct World {
     aliases: BTreeMap<String, String>,
     pub(crate) pace: Pace,
     pub(crate) now: Timestamp,
+    /// What was refused and is not written yet.
+    pub(crate) refused: Tally,
     /// Everything that the functions would have logged.
     pub(crate) log: Vec<String>,
     calls: usize,
@@ -149,6 +152,7 @@ impl World {
             aliases: BTreeMap::from([("harbor.lan".to_owned(), "192.168.0.40:5000".to_owned())]),
             pace: Pace { listing: SignedDuration::from_hours(1), requests: 200 },
             now: "2026-03-01T12:00:00Z".parse().unwrap(),
+            refused: Tally::default(),
             log: Vec::new(),
             calls: 0,
         }
@@ -236,6 +240,7 @@ impl World {
         *request.headers_mut() = headers;
         let writer = self.writer("receive");
         let answer = pollster::block_on(endpoint::answer(self.receiving(&writer), &self.secrets, &request, self.now));
+        pollster::block_on(refusals::count(&self.store, &self.refused, &answer, &writer, self.now));
         self.log.push(answer.to_string());
         answer
     }
@@ -424,6 +429,18 @@ impl World {
         let (writer, policy, to) = (self.writer("release"), named(policy), to.parse().unwrap());
         let stepping = holds::step_back(&self.store, &self.repository, &policy, &to, &writer, self.now);
         pollster::block_on(stepping).unwrap();
+    }
+
+    /// How many objects there are beside the number of refused deliveries.
+    pub(crate) fn evidence(&self) -> usize {
+        self.store.contents().keys().filter(|key| *key != Key::refusals().as_str()).count()
+    }
+
+    /// How things stand.
+    pub(crate) fn status(&self) -> Status {
+        let repositories = std::slice::from_ref(&self.repository);
+        let reading = status::read(&self.store, &self.config, repositories, "status", self.now);
+        Status::of(&pollster::block_on(reading).unwrap(), self.now)
     }
 
     /// The held tags, with the reasons.

@@ -40,6 +40,18 @@ pub struct Config {
     /// How often registries are asked for what no delivery told of.
     #[serde(default)]
     pub sweep: Sweep,
+    /// Who may see how things stand; nobody if absent.
+    #[serde(default)]
+    pub status: Option<Viewers>,
+}
+
+/// Who may see how things stand, over HTTP.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Viewers {
+    /// What they prove themselves with; one, or several while they are being rotated.
+    #[serde(deserialize_with = "one_or_many")]
+    pub token: Vec<SecretRef>,
 }
 
 fn default_listen() -> String {
@@ -424,5 +436,6 @@ limits: { body: 512KiB }
         insta::assert_snapshot!(mistake("store: x\nlimits: { body: 1GB }\n"));
         insta::assert_snapshot!(mistake("store: x\nsweep: { listing: hourly }\n"));
         insta::assert_snapshot!(mistake("store: x\nsweep: { listings: 1h }\n"));
+        insta::assert_snapshot!(mistake("store: x\nstatus: { tokens: env:X }\n"));
     }
 }

@@ -6,12 +6,14 @@
 //! | `POST /hooks/<source>/<secret>` | a delivery from a sender that does neither |
 //! | the same with `OPTIONS` | a sender that asks first whether its deliveries are welcome |
 //! | `POST /hosts/<repository>` | the webhook of a repository's own host: see [`hosts`] |
+//! | `GET /status`, `GET /status/<token>` | how things stand: see [`status`] |
 //! | `GET /healthz` | 200 while the process runs |
 //!
 //! Whoever is not believed is told so and no more; the log says why, under the id that the answer names. Statuses are chosen for what senders do with them: what is authentic gets 2xx even if it is of no interest (a 4xx
 //! disables hooks or blocks queues), what could not be made durable gets 503 so that it comes again.
 
 pub mod hosts;
+pub mod status;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -49,6 +51,23 @@ impl Answer {
 
     fn nothing() -> Self {
         Self { response: Response::default(), source: None, refused: None, outcome: Ok(None), heard: None }
+    }
+
+    /// One word for what was made of it, for those who count; nothing for what is no delivery.
+    pub fn word(&self) -> Option<&'static str> {
+        self.source.as_ref()?;
+        Some(match &self.outcome {
+            Err(Error::Refused(_)) => "refused",
+            Err(Error::Malformed(_)) => "malformed",
+            Err(_) => "unavailable",
+            Ok(None) if self.refused.is_some() => "refused",
+            Ok(None) => match &self.heard {
+                Some(heard) if heard.poked.is_empty() => "ignored",
+                Some(_) => "heard",
+                None => "handshake",
+            },
+            Ok(Some(delivery)) => delivery.reading.word(),
+        })
     }
 
     /// For a body that was not even read to its end.

@@ -18,6 +18,8 @@ pub mod lease;
 pub mod ledgers;
 pub mod propose;
 pub mod receive;
+pub mod refusals;
+pub mod status;
 pub mod sweep;
 
 use std::collections::BTreeSet;

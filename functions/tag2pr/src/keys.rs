@@ -9,11 +9,15 @@
 //! repositories/<host>/<path>/<base>/index.json              policies and automations at one base commit
 //! repositories/<host>/<path>/<base>/proposals/<name>.json   what was last written, its pull request, its fate
 //! repositories/<host>/<path>/<base>/holds.json              what not to propose, and why
+//! repositories/<host>/<path>/<base>/pass.json               what the last look found, and what happened in the last day
 //! repositories/<host>/<path>/<base>/due.json                when something is due without anybody's poke
 //! repositories/<host>/<path>/<base>/pull-requests/<n>.json  pull requests of repositories without a forge
 //! inbox/<repository>/<id>.json                              pokes for a local worker
 //! leases/<repository>.json                                  who works on a repository
 //! sweep/schedule.json                                       what is listed next, and when; which registries rest
+//! sweep/found.json                                          what was missed in the last day, and what cannot be listed
+//! refusals.json                                             how many deliveries were refused, by source and hour
+//! status.html                                               the status page
 //! sweep/images/<registry>/<repository>.json                 the listing that is being read, and the last accepted one
 //! ```
 //!
@@ -60,6 +64,12 @@ impl Key {
         let day = received.to_string();
         let (date, _) = day.split_once('T').unwrap_or((&day, ""));
         Self(format!("deliveries/{}/{}.json", date.replace('-', "/"), segment(id)))
+    }
+
+    /// The deliveries of the day in UTC that a time is on.
+    pub fn deliveries_on(day: Timestamp) -> Self {
+        let Self(one) = Self::delivery(day, "x");
+        Self(one.strip_suffix("x.json").unwrap_or(&one).to_owned())
     }
 
     /// All deliveries.
@@ -126,6 +136,11 @@ impl Key {
         Self(format!("{}due.json", Self::repository(repository)))
     }
 
+    /// What the last look at a repository found.
+    pub fn pass(repository: &RepositoryId) -> Self {
+        Self(format!("{}pass.json", Self::repository(repository)))
+    }
+
     fn repository(repository: &RepositoryId) -> String {
         format!(
             "repositories/{}/{}/{}/",
@@ -154,6 +169,21 @@ impl Key {
     /// What the sweep does next.
     pub fn schedule() -> Self {
         Self("sweep/schedule.json".to_owned())
+    }
+
+    /// What the sweep found.
+    pub fn found() -> Self {
+        Self("sweep/found.json".to_owned())
+    }
+
+    /// How many deliveries were refused.
+    pub fn refusals() -> Self {
+        Self("refusals.json".to_owned())
+    }
+
+    /// The status page.
+    pub fn status_page() -> Self {
+        Self("status.html".to_owned())
     }
 
     /// What the sweep knows of the listings of an image.
@@ -217,6 +247,7 @@ mod tests {
         assert_eq!(Key::lease(&repository).as_str(), "leases/github.com%2Facme%2Ffleet%40main.json");
         let received = "2026-02-03T04:05:06Z".parse().unwrap();
         assert_eq!(Key::delivery(received, "x").as_str(), "deliveries/2026/02/03/x.json");
+        assert_eq!(Key::deliveries_on(received).as_str(), "deliveries/2026/02/03/");
     }
 
     proptest! {

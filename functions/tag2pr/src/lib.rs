@@ -9,6 +9,7 @@
 //! | which tag, and why? | [`policy::Policy::select`] | policy and ledger | [`policy::Selection`], a verdict for every tag |
 //! | what changes? | [`markers::edit`] | one file and the selections | new bytes and the changes |
 //! | what do people see? | [`proposal::compose`] | changes and selections | [`proposal::Proposal`]: branch, commit, pull request |
+//! | how do things stand? | [`status::Status::of`] | what the store remembers | [`status::Status`]: for the terminal and the page |
 //!
 //! Nothing above [`seams`] is asynchronous, and nothing in this crate reads the network, the clock or the environment:
 //! time is an argument. [`seams`] names the systems outside, [`flow`] walks the journeys `receive`, `propose` and `sweep`
@@ -40,6 +41,7 @@ pub mod repository_settings;
 pub mod repository_url;
 pub mod seams;
 pub mod secret;
+pub mod status;
 pub mod store;
 pub mod template;
 #[cfg(feature = "testing")]

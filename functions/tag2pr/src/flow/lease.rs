@@ -16,11 +16,15 @@ pub const LENGTH: SignedDuration = SignedDuration::from_secs(30);
 
 /// One worker's word that it is at it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Lease {
     /// Whose.
     pub writer: String,
     /// Until when.
     pub until: Timestamp,
+    /// When somebody worked on it last and came to an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worked_at: Option<Timestamp>,
 }
 
 impl Stored for Lease {
@@ -73,8 +77,9 @@ pub async fn take(
     let mut held = None;
     let until = now.checked_add(LENGTH).unwrap_or(now);
     store::update::<Lease>(objects, &Key::lease(repository), writer, |lease| {
+        let worked_at = lease.as_ref().and_then(|lease| lease.worked_at);
         held = lease.filter(|lease| lease.keeps_away(writer, now));
-        held.is_none().then(|| Lease { writer: writer.to_owned(), until })
+        held.is_none().then(|| Lease { writer: writer.to_owned(), until, worked_at })
     })
     .await?;
     Ok(held)
@@ -83,7 +88,8 @@ pub async fn take(
 async fn release(objects: &dyn Objects, repository: &RepositoryId, writer: &str) -> Result<(), StoreError> {
     store::update::<Lease>(objects, &Key::lease(repository), writer, |lease| {
         let ours = lease.filter(|lease| lease.writer == writer)?;
-        Some(Lease { until: Timestamp::UNIX_EPOCH, ..ours })
+        let worked_at = ours.until.checked_sub(LENGTH).ok();
+        Some(Lease { until: Timestamp::UNIX_EPOCH, worked_at, ..ours })
     })
     .await
     .map(|_| ())

@@ -14,6 +14,7 @@ mod answers;
 mod apply;
 mod records;
 mod renaming;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -31,11 +32,12 @@ use crate::keys::Key;
 use crate::ledger::{Ledger, News};
 use crate::manifests::{Interest, Manifests, Reading};
 pub use crate::plan::Holds;
-use crate::plan::{Hold, Line, Outcome, Plan, StepBack};
+use crate::plan::{Hold, Line, Outcome, Plan};
 use crate::proposal::minute;
 use crate::seams::{
     GitError, GitHost, GitRepository, Objects, PullRequest, Registry, RegistryError, RepositoryId, State, Wanted,
 };
+use crate::status::Event;
 use crate::store;
 
 /// What `propose` needs of the world outside.
@@ -82,8 +84,8 @@ pub struct Prepared {
     proposed: BTreeMap<String, Known>,
     /// What people decided since we last looked.
     new_holds: Vec<Hold>,
-    /// Where people allowed a step back.
-    steps_back: BTreeSet<StepBack>,
+    /// What must not be proposed, and where people allowed a step back.
+    holds: Holds,
 }
 
 /// A proposal that was written before, and what the forge says of it now.
@@ -155,6 +157,10 @@ pub struct Report {
     pub prepared: Prepared,
     /// What was done, by the proposals' names.
     pub done: Vec<(String, Did)>,
+    /// What happened since the last look, by whomever.
+    pub events: Vec<Event>,
+    /// Whether what is remembered of this look differs from the last one.
+    pub has_changed: bool,
 }
 
 impl Report {
@@ -175,6 +181,16 @@ impl Prepared {
         });
         let passed_over = |line: &Line| Some(format!("{}: {}", line.policy, line.passed_over.as_ref()?));
         let platforms = self.plan.lines.iter().filter_map(passed_over);
+        lines.chain(platforms).chain(self.oddities()).collect()
+    }
+
+    /// How many tags are held.
+    pub fn held(&self) -> usize {
+        self.holds.holds.len()
+    }
+
+    /// What is not as it could be, and about no policy: files that cannot be read, images that cannot be listed.
+    pub fn oddities(&self) -> Vec<String> {
         let messages = self.plan.proposals.iter().flat_map(|proposal| &proposal.problems);
         let Manifests { problems, links, .. } = &self.manifests;
         let problems = problems.iter().chain(links).chain(&self.plan.problems).chain(messages);
@@ -184,7 +200,7 @@ impl Prepared {
         let unlisted = self.unlisted.iter().cloned();
         let missed = self.missed.iter();
         let missed = missed.map(|(image, tag)| format!("{image}:{tag}: it was moved, and no delivery had told of it"));
-        lines.chain(platforms).chain(unlisted).chain(missed).chain(problems).chain(passed_over).collect()
+        unlisted.chain(missed).chain(problems).chain(passed_over).collect()
     }
 
     /// The open pull requests that nothing is put into any more, although their automation is there: what shares a pull
@@ -241,6 +257,16 @@ impl Prepared {
 ///
 /// What the outside says. [`Error::Unfinished`] if a registry could not be asked: everything else is done.
 pub async fn propose(outside: Outside<'_>, now: Timestamp) -> Result<Report, Error> {
+    let result = look_and_act(outside, now).await;
+    if let Err(error) = &result
+        && !matches!(error, Error::Unfinished(_))
+    {
+        telling::failed(outside, error, now).await;
+    }
+    result
+}
+
+async fn look_and_act(outside: Outside<'_>, now: Timestamp) -> Result<Report, Error> {
     let mut attempt = 0;
     loop {
         let mut prepared = prepare(outside, &[], now).await?;
@@ -256,8 +282,13 @@ pub async fn propose(outside: Outside<'_>, now: Timestamp) -> Result<Report, Err
                 attempt += 1;
             }
             Err(error) => return Err(error),
-            Ok(done) if !prepared.waiting.is_empty() => return Err(Error::Unfinished(unfinished(&prepared, &done))),
-            Ok(done) => return Ok(Report { prepared, done }),
+            Ok(done) => {
+                let (events, has_changed) = telling::looked(outside, &prepared, &done, now).await;
+                if !prepared.waiting.is_empty() {
+                    return Err(Error::Unfinished(unfinished(&prepared, &done)));
+                }
+                return Ok(Report { prepared, done, events, has_changed });
+            }
         }
     }
 }
@@ -351,7 +382,7 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         learned,
         proposed,
         new_holds,
-        steps_back: holds.steps_back,
+        holds,
     })
 }
 

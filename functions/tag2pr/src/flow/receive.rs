@@ -160,6 +160,18 @@ impl Delivery {
     }
 }
 
+impl Reading {
+    /// One word for it, for those who count.
+    pub fn word(&self) -> &'static str {
+        match self.recorded.iter().map(|recorded| recorded.repeated).min() {
+            _ if self.malformed.is_some() => "malformed",
+            None => "ignored",
+            Some(true) => "repeated",
+            Some(false) => "recorded",
+        }
+    }
+}
+
 impl fmt::Display for Reading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts: Vec<String> = self.recorded.iter().map(ToString::to_string).collect();

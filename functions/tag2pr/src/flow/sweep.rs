@@ -19,6 +19,7 @@ use crate::due::Due;
 use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::seams::{Objects, Poke, Pokes, Registry, RegistryError, RepositoryId, StoreError};
+use crate::status::Found;
 use crate::store;
 
 /// What `sweep` needs of the world outside.
@@ -207,11 +208,33 @@ pub async fn sweep(outside: Outside<'_>, what: What, now: Timestamp) -> Result<R
     }
     after.next.retain(|image, _| followers.contains_key(image));
     after.rest.retain(|_, until| *until > now);
+    let followed = followers.keys().cloned().collect();
+    remember(outside, &report, &followed, now).await?;
     if after != before {
         // Two sweeps at once list twice, and that is all.
         store::update::<Schedule>(outside.objects, &Key::schedule(), outside.writer, |_| Some(after.clone())).await?;
     }
     Ok(report)
+}
+
+/// Writes down what was missed and what cannot be listed, for those who ask how things stand.
+async fn remember(
+    outside: Outside<'_>,
+    report: &Report,
+    followed: &BTreeSet<ImageName>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let incomplete: Vec<(ImageName, String)> = report.failed.iter().chain(&report.doubted).cloned().collect();
+    if report.missed.is_empty() && incomplete.is_empty() {
+        return Ok(());
+    }
+    store::update::<Found>(outside.objects, &Key::found(), outside.writer, |before| {
+        let before = before.unwrap_or_default();
+        let after = before.clone().and(&report.missed, &incomplete, followed, now);
+        (after != before).then_some(after)
+    })
+    .await
+    .map(|_| ())
 }
 
 /// What one registry is still asked in one sweep.

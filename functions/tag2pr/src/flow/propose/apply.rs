@@ -296,7 +296,7 @@ async fn remember_decisions(outside: Outside<'_>, prepared: &Prepared) -> Result
         lines.peek().is_some()
             && lines.all(|line| line.tag.as_deref() == Some(step.to.as_str()) && line.outcome == Outcome::UpToDate)
     };
-    if prepared.steps_back.iter().any(&stepped_back) {
+    if prepared.holds.steps_back.iter().any(&stepped_back) {
         store::update::<Holds>(outside.objects, &Key::holds(outside.repository), outside.writer, |holds| {
             let mut holds = holds?;
             let before = holds.steps_back.len();

@@ -1,0 +1,95 @@
+//! Reading what the store remembers of how things stand.
+
+use std::collections::BTreeSet;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::{SignedDuration, Timestamp};
+
+use super::lease::Lease;
+use super::ledgers;
+use super::propose::Holds;
+use super::receive::Delivery;
+use crate::config::Config;
+use crate::delivery::Sender;
+use crate::due::Due;
+use crate::image::ImageName;
+use crate::keys::Key;
+use crate::seams::{Objects, RepositoryId, StoreError};
+use crate::status::{Found, OfRepository, Pass, REMEMBERED, Refusals, Remembered};
+use crate::store;
+
+/// So many of the newest deliveries are read.
+const DELIVERIES: usize = 100;
+
+/// So many objects are read at the same time.
+const AT_ONCE: usize = 16;
+
+/// Reads everything that is remembered: a few small objects for each repository, the ledgers of the images that policies
+/// name, and the newest deliveries.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn read(
+    objects: &dyn Objects,
+    config: &Config,
+    repositories: &[RepositoryId],
+    writer: &str,
+    now: Timestamp,
+) -> Result<Remembered, StoreError> {
+    let kind = |sender: Option<Sender>| sender.map_or("auto", Sender::as_str).to_owned();
+    let mut remembered = Remembered {
+        sources: config.sources.iter().map(|(name, source)| (name.clone(), kind(source.sender))).collect(),
+        refusals: value(store::load::<Refusals>(objects, &Key::refusals()).await?).unwrap_or_default(),
+        found: value(store::load::<Found>(objects, &Key::found()).await?).unwrap_or_default(),
+        ..Remembered::default()
+    };
+    for id in repositories {
+        let one = OfRepository {
+            id: id.clone(),
+            pass: value(store::load::<Pass>(objects, &Key::pass(id)).await?),
+            holds: value(store::load::<Holds>(objects, &Key::holds(id)).await?).unwrap_or_default(),
+            due: value(store::load::<Due>(objects, &Key::due(id)).await?).unwrap_or_default(),
+            looked_at: value(store::load::<Lease>(objects, &Key::lease(id)).await?).and_then(|lease| lease.worked_at),
+        };
+        let named = one.pass.iter().flat_map(|pass| &pass.policies).filter_map(|policy| policy.known_as.clone());
+        let named: BTreeSet<ImageName> = named.filter(|image| !remembered.ledgers.contains_key(image)).collect();
+        for image in named {
+            match ledgers::read(objects, &image, writer).await {
+                Ok(ledger) => {
+                    remembered.ledgers.insert(image, ledger);
+                }
+                // So many pushes came in that they must be folded first, and that is done by whoever proposes.
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        remembered.repositories.push(one);
+    }
+    (remembered.deliveries, remembered.deliveries_in_all) = deliveries(objects, now).await?;
+    Ok(remembered)
+}
+
+fn value<T>(loaded: Option<store::Loaded<T>>) -> Option<T> {
+    loaded.map(|loaded| loaded.value)
+}
+
+/// The newest deliveries of the last day, and how many there are.
+async fn deliveries(objects: &dyn Objects, now: Timestamp) -> Result<(Vec<Delivery>, usize), StoreError> {
+    let since = now.checked_sub(REMEMBERED).unwrap_or(now);
+    let mut keys = Vec::new();
+    let yesterday = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(now);
+    for day in [yesterday, now] {
+        keys.extend(objects.list(&Key::deliveries_on(day)).await?);
+    }
+    keys.dedup();
+    // Their names begin with the time.
+    let first = format!("{:012x}", since.as_millisecond());
+    keys.retain(|key| key.stem() >= first.as_str());
+    let in_all = keys.len();
+    let newest: Vec<Key> = keys.into_iter().rev().take(DELIVERIES).collect();
+    let load = move |key: Key| async move { store::load::<Delivery>(objects, &key).await };
+    let read = stream::iter(newest).map(load).buffered(AT_ONCE);
+    let read: Vec<Option<store::Loaded<Delivery>>> = read.try_collect().await?;
+    Ok((read.into_iter().flatten().map(|loaded| loaded.value).collect(), in_all))
+}
