@@ -25,6 +25,7 @@ mod journeys {
     mod settings;
     mod stories;
     mod sweeping;
+    mod telling;
     mod waiting;
     mod wire;
     mod workers;

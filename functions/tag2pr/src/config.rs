@@ -2,6 +2,7 @@
 //!
 //! Reading it is pure: secrets are references here, resolved at the edge.
 
+mod notify;
 mod source;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,9 @@ pub struct Config {
     /// Who may see how things stand; nobody if absent.
     #[serde(default)]
     pub status: Option<Viewers>,
+    /// Who is told what happens.
+    #[serde(default)]
+    pub notify: Vec<Notify>,
 }
 
 /// Who may see how things stand, over HTTP.
@@ -58,6 +62,7 @@ fn default_listen() -> String {
     "127.0.0.1:8080".to_owned()
 }
 
+pub use notify::{Notify, Reached, WebhookUrl};
 pub use source::{Oidc, Source};
 
 /// One registry.

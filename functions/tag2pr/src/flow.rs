@@ -16,6 +16,7 @@ pub mod holds;
 pub mod issuers;
 pub mod lease;
 pub mod ledgers;
+pub mod notify;
 pub mod propose;
 pub mod receive;
 pub mod refusals;

@@ -31,6 +31,7 @@ pub mod keys;
 pub mod ledger;
 pub mod manifests;
 pub mod markers;
+pub mod notify;
 mod parallel;
 pub mod plan;
 pub mod platform;
