@@ -3,33 +3,43 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::fs;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use tag2pr::config::{self, RegistryCredentials, Way};
 use tag2pr::flow::Error;
 use tag2pr::flow::propose::{self, Outside, Report};
-use tag2pr::flow::{lease, sweep};
+use tag2pr::flow::{lease, notify, status, sweep};
+use tag2pr::keys::Key;
+use tag2pr::notify::{NotTold, Target};
 use tag2pr::repository_url::{RepositoryUrl, Scheme};
-use tag2pr::seams::{GitError, GitHost, GitRepository, Objects, Pokes, Registry, RepositoryId, Tokens};
+use tag2pr::seams::{Expected, GitError, GitHost, GitRepository, Objects, Pokes, RepositoryId, StoreError, Tokens};
 use tag2pr::secret::Secret;
+use tag2pr::status::{Status, page};
 use tag2pr_hosts::{Address, GithubApp, Kind, Means};
 use tag2pr_oci::{Client, Credentials, Login, Others, RegistrySettings};
 
+use crate::counted::Counted;
 use crate::ecr::Ecr;
 use crate::receiver::pokes;
 use crate::secrets::{self, Secrets};
-use crate::{ConnectError, Connected, Settings};
+use crate::{ConnectError, Connected, Settings, notifying};
 
 /// Everything that `propose` and `sweep` work with.
 pub struct Deployment {
     objects: Arc<dyn Objects>,
     pokes: Arc<dyn Pokes>,
-    registry: Arc<dyn Registry>,
+    registry: Arc<Counted<Client>>,
     unasked: BTreeSet<String>,
     aliases: BTreeMap<String, String>,
     repositories: Vec<Repository>,
     pace: sweep::Pace,
+    config: config::Config,
+    targets: Vec<Box<dyn Target>>,
+    not_told: Mutex<BTreeSet<String>>,
+    /// Whether something may have changed since the status page was written.
+    has_news: AtomicBool,
     may_change: bool,
 }
 
@@ -82,11 +92,15 @@ impl Deployment {
         Ok(Self {
             objects: Arc::clone(&settings.objects),
             pokes: pokes(settings)?,
-            registry: Arc::new(client),
+            registry: Arc::new(Counted::new(client)),
             unasked: unasked.collect(),
             aliases: settings.config.aliases(),
             repositories,
             pace: pace(settings.config.sweep),
+            config: settings.config.clone(),
+            targets: notifying::targets(settings, secrets)?,
+            not_told: Mutex::default(),
+            has_news: AtomicBool::new(false),
             may_change: secrets.may_change(),
         })
     }
@@ -94,6 +108,11 @@ impl Deployment {
     /// The configured repositories.
     pub fn repositories(&self) -> &[Repository] {
         &self.repositories
+    }
+
+    /// How many questions registries were asked by this process.
+    pub fn registry_calls(&self) -> u64 {
+        self.registry.asked()
     }
 
     /// The store.
@@ -114,14 +133,78 @@ impl Deployment {
             })
         })?;
         let host = repository.host(writer);
-        let proposing = propose::propose(self.outside(repository, &*host, writer), now);
+        let proposing = async {
+            let result = propose::propose(self.outside(repository, &*host, writer), now).await;
+            // While nobody else works on it, so that nobody else tells the same.
+            self.note(notify::of_repository(self.telling(writer), id, Timestamp::now()).await);
+            result
+        };
         let work = async {
             tokio::select! {
                 result = proposing => result,
                 never = self.keep(id, writer) => match never {},
             }
         };
-        lease::under(&*self.objects, id, writer, now, work).await
+        let result = lease::under(&*self.objects, id, writer, now, work).await;
+        let may_differ = !matches!(&result, Ok(report) if !report.has_changed);
+        self.has_news.fetch_or(may_differ, Ordering::Relaxed);
+        result
+    }
+
+    /// Writes the status page, if anything may have changed since it was written by this process. Reading what it is made
+    /// of costs a few dozen requests, so this is called once after everything that was to be done.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn publish(&self, writer: &str, now: Timestamp) -> Result<(), StoreError> {
+        if !self.has_news.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let written = async {
+            let repositories: Vec<RepositoryId> = self.repositories.iter().map(|one| one.id.clone()).collect();
+            let remembered = status::read(&*self.objects, &self.config, &repositories, writer, now).await?;
+            let page = page::render(&Status::of(&remembered, now));
+            self.objects.put(&Key::status_page(), page.into_bytes(), Expected::Anything).await.map(|_| ())
+        };
+        let written = written.await;
+        self.has_news.fetch_or(written.is_err(), Ordering::Relaxed);
+        written
+    }
+
+    fn telling<'a>(&'a self, writer: &'a str) -> notify::Outside<'a> {
+        notify::Outside { objects: &*self.objects, targets: &self.targets, writer }
+    }
+
+    /// Tells what is left to be told: of refusals and listings, and what nobody could be told of before.
+    async fn tell_the_rest(&self, writer: &str, now: Timestamp) {
+        for id in self.repositories.iter().map(|one| &one.id) {
+            match notify::is_waiting(self.telling(writer), id, now).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    let telling = async { Ok(notify::of_repository(self.telling(writer), id, now).await?) };
+                    // Somebody works on it, and tells of it afterwards.
+                    if let Ok(failed) = lease::under(&*self.objects, id, writer, now, telling).await {
+                        self.note(Ok(failed));
+                    }
+                }
+                Err(error) => self.note(Err(error)),
+            }
+        }
+        self.note(notify::of_the_rest(self.telling(writer), now).await);
+    }
+
+    fn note(&self, result: Result<Vec<NotTold>, StoreError>) {
+        let failed: Vec<String> = match result {
+            Ok(failed) => failed.iter().map(ToString::to_string).collect(),
+            Err(error) => vec![format!("nobody was told what happened: {error}")],
+        };
+        self.not_told.lock().unwrap_or_else(PoisonError::into_inner).extend(failed);
+    }
+
+    /// Who could not be told what happened, and why, since this was last asked: for the log. They are told later.
+    pub fn not_told(&self) -> BTreeSet<String> {
+        std::mem::take(&mut *self.not_told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes a lease again and again, long before it runs out.
@@ -163,7 +246,11 @@ impl Deployment {
             pace: self.pace,
             writer,
         };
-        sweep::sweep(outside, what, now).await
+        let result = sweep::sweep(outside, what, now).await;
+        self.tell_the_rest(writer, Timestamp::now()).await;
+        let may_differ = !matches!(&result, Ok(report) if report.poked.is_empty() && report.sentences().is_empty());
+        self.has_news.fetch_or(may_differ, Ordering::Relaxed);
+        result
     }
 }
 

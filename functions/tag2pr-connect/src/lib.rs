@@ -10,9 +10,11 @@
 //! | `TAG2PR_QUEUE_URL` | the SQS FIFO queue that carries pokes; without it they wait in the store |
 //! | `TAG2PR_CACHE` | where Git repositories are kept between calls; the temporary directory by default |
 
+mod counted;
 mod deployment;
 mod ecr;
 mod key_sets;
+mod notifying;
 mod receiver;
 mod renewed;
 mod secrets;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tag2pr::config::{Config, RegistryCredentials, SecretRef};
+use tag2pr::config::{Config, Reached, RegistryCredentials, SecretRef};
 use tag2pr::secret::Secret;
 use tag2pr_state::aws::{Account, CallError, Dialect, Service};
 
@@ -82,7 +82,8 @@ fn failed(reference: &SecretRef, reason: String) -> ConnectError {
 /// What a receiver of deliveries needs: what senders and hosts prove themselves with.
 pub(crate) fn of_senders(config: &Config) -> impl Iterator<Item = &SecretRef> {
     let sources = config.sources.values().flat_map(|source| &source.secret);
-    sources.chain(config.repositories.iter().flat_map(|one| &one.webhook))
+    let viewers = config.status.iter().flat_map(|viewers| &viewers.token);
+    sources.chain(config.repositories.iter().flat_map(|one| &one.webhook)).chain(viewers)
 }
 
 /// What whoever proposes needs: what gets us into registries and repositories.
@@ -92,7 +93,12 @@ pub(crate) fn of_ours(config: &Config) -> impl Iterator<Item = &SecretRef> {
         Some(RegistryCredentials::Ecr) | None => None,
     });
     let repositories = config.repositories.iter().filter_map(|one| one.credentials.as_ref());
-    registries.chain(repositories.flat_map(|one| one.token.iter().chain(&one.key)))
+    let told = config.notify.iter().filter_map(|notify| match &notify.to {
+        Reached::Webhook { url, secret } => Some([Some(secret), url.secret()]),
+        Reached::Topic(_) => None,
+    });
+    let told = told.flatten().flatten();
+    registries.chain(repositories.flat_map(|one| one.token.iter().chain(&one.key))).chain(told)
 }
 
 /// Asks AWS for a secret, by its name or its ARN.

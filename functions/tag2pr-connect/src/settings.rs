@@ -95,6 +95,15 @@ impl Settings {
             .collect()
     }
 
+    /// What those prove themselves with who may see how things stand.
+    ///
+    /// # Errors
+    ///
+    /// When a secret is not where the configuration says.
+    pub(crate) fn viewers(&self, secrets: &Secrets) -> Result<Vec<Secret>, ConnectError> {
+        self.config.status.iter().flat_map(|viewers| &viewers.token).map(|token| secrets.read(token)).collect()
+    }
+
     /// The repositories whose hosts send webhooks, with their secrets.
     ///
     /// # Errors
