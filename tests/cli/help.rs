@@ -6,9 +6,10 @@ use crate::environment::TestEnvironment;
 fn each_command_says_what_it_does() {
     let environment = TestEnvironment::new();
     assert_snapshot!("help", environment.run(&["--help"]));
-    for command in
-        ["demo", "serve", "replay", "decode", "explain", "check", "update", "propose", "sweep", "hold", "release"]
-    {
+    for command in [
+        "demo", "serve", "replay", "decode", "explain", "check", "update", "propose", "sweep", "status", "hold",
+        "release",
+    ] {
         assert_snapshot!(format!("help-{command}"), environment.run(&[command, "--help"]));
     }
 }

@@ -14,5 +14,6 @@ mod help;
 mod passes;
 mod replay;
 mod serve;
+mod status;
 mod trouble;
 mod update;

@@ -26,6 +26,15 @@ pub struct Serving {
 impl Serving {
     /// Starts it, and waits for its address.
     pub fn start(environment: &TestEnvironment, arguments: &[&str]) -> Self {
+        let mut serving = Self::started(environment, arguments);
+        let line = serving.wait_for("http://");
+        let (_, address) = line.split_once("http://").unwrap();
+        serving.address = address.split(['/', ' ', '"']).next().unwrap().to_owned();
+        serving
+    }
+
+    /// Starts it, whatever it says first.
+    pub fn started(environment: &TestEnvironment, arguments: &[&str]) -> Self {
         let mut command = environment.command(arguments);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, lines) = channel();
@@ -39,11 +48,7 @@ impl Serving {
                 }
             });
         }
-        let mut serving = Self { child, lines, seen: Vec::new(), address: String::new() };
-        let line = serving.wait_for("http://");
-        let (_, address) = line.split_once("http://").unwrap();
-        serving.address = address.split(['/', ' ', '"']).next().unwrap().to_owned();
-        serving
+        Self { child, lines, seen: Vec::new(), address: String::new() }
     }
 
     /// The next line with this in it.

@@ -8,5 +8,6 @@ pub mod holds;
 pub mod propose;
 pub mod replay;
 pub mod serve;
+pub mod status;
 pub mod sweep;
 pub mod update;

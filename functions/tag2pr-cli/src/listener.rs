@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,8 +18,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use jiff::Timestamp;
 use tag2pr::endpoint::Answer;
+use tag2pr::endpoint::status::{self, Wanted};
 use tag2pr::flow::{Error, propose, sweep};
 use tag2pr::seams::RepositoryId;
+use tag2pr::status::metrics::Metrics;
 use tag2pr_connect::{ConnectError, Deployment, Receiver, Settings};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
@@ -32,8 +34,10 @@ use crate::inbox::{self, writer};
 pub enum Happened {
     /// A request was answered.
     Answered(Box<Answer>),
-    /// A repository was looked at.
-    Proposed(RepositoryId, Result<Box<propose::Report>, Error>),
+    /// A repository was looked at, for these reasons.
+    Proposed(RepositoryId, Vec<String>, Result<Box<propose::Report>, Error>),
+    /// Somebody who wants to know what happens could not be told.
+    NotTold(String),
     /// Registries were listed.
     Swept(Result<sweep::Report, Error>),
 }
@@ -55,6 +59,9 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// How often the sweep looks for what is due.
 const SWEEP: Duration = Duration::from_secs(60);
+
+/// How often what was refused is written down.
+const COUNT: Duration = Duration::from_secs(60);
 
 /// Headers, and then the body, must be complete within this time: slow senders must not hold connections for ever.
 const SLOWEST: Duration = Duration::from_secs(10);
@@ -82,6 +89,7 @@ pub async fn start(settings: &Settings, listen: &str) -> Result<Listener, Connec
     let (tell, happened) = mpsc::channel(UNSEEN);
     let (stop, stopping) = watch::channel(false);
 
+    let metrics: Arc<Mutex<Metrics>> = Arc::default();
     // By name: a repository that is configured twice has one worker.
     let names = deployment.repositories().iter().map(|repository| repository.id.clone());
     let pokers: BTreeMap<RepositoryId, Arc<Notify>> = names.map(|id| (id, Arc::default())).collect();
@@ -91,11 +99,20 @@ pub async fn start(settings: &Settings, listen: &str) -> Result<Listener, Connec
             repository: repository.clone(),
             poked: Arc::clone(poked),
             tell: tell.clone(),
+            metrics: Arc::clone(&metrics),
         };
         tokio::spawn(worker.work(stopping.clone()));
     }
-    tokio::spawn(keep_sweeping(deployment, pokers.values().cloned().collect(), tell.clone(), stopping.clone()));
-    tokio::spawn(accept(socket, Arc::new(Door { receiver, pokers, tell }), stopping));
+    let sweeper = Sweeper {
+        deployment: Arc::clone(&deployment),
+        workers: pokers.values().cloned().collect(),
+        tell: tell.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    tokio::spawn(sweeper.work(stopping.clone()));
+    let door = Arc::new(Door { receiver, deployment, pokers, tell, metrics });
+    tokio::spawn(keep_counting(Arc::clone(&door), stopping.clone()));
+    tokio::spawn(accept(socket, door, stopping));
     Ok(Listener { address, happened, stop })
 }
 
@@ -121,8 +138,15 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
 
 struct Door {
     receiver: Receiver,
+    deployment: Arc<Deployment>,
     pokers: BTreeMap<RepositoryId, Arc<Notify>>,
     tell: mpsc::Sender<Happened>,
+    metrics: Arc<Mutex<Metrics>>,
+}
+
+/// Nothing that is done with numbers panics half-way.
+fn locked(metrics: &Mutex<Metrics>) -> MutexGuard<'_, Metrics> {
+    metrics.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn accept(socket: TcpListener, door: Arc<Door>, mut stopping: watch::Receiver<bool>) {
@@ -165,6 +189,7 @@ impl Door {
         }
         let heard = answer.heard.iter().flat_map(|heard| &heard.poked);
         heard.filter_map(|repository| self.pokers.get(repository)).for_each(|worker| worker.notify_one());
+        locked(&self.metrics).answered(&answer);
         let response = answer.response.clone().map(|body| Full::new(Bytes::from(body)));
         // A terminal that stands still must not keep senders waiting.
         let _ = self.tell.try_send(Happened::Answered(Box::new(answer)));
@@ -177,12 +202,38 @@ impl Door {
         match timeout(SLOWEST, Limited::new(body, limit).collect()).await {
             Ok(Ok(body)) => {
                 let request = Request::from_parts(parts, body.to_bytes().to_vec());
+                if let Some((Wanted::Metrics, in_path)) = Wanted::of(&request) {
+                    return match status::admit(&self.receiver.viewers, in_path, &request) {
+                        Ok(()) => status::metrics(self.numbers()),
+                        Err(answer) => *answer,
+                    };
+                }
                 self.receiver.answer(&request, &writer("receive"), Timestamp::now()).await
             }
             Ok(Err(error)) if error.is::<LengthLimitError>() => Answer::too_large(limit),
             Ok(Err(error)) => Answer::bad_request(&format!("the body ended early: {error}")),
             Err(_) => Answer::bad_request(&format!("the body took longer than {} s", SLOWEST.as_secs())),
         }
+    }
+}
+
+/// Writes down what was refused, now and then and at the end.
+async fn keep_counting(door: Arc<Door>, mut stopping: watch::Receiver<bool>) {
+    let mut ends = false;
+    while !ends {
+        tokio::select! {
+            () = sleep(COUNT) => {}
+            () = stopped(&mut stopping) => ends = true,
+        }
+        door.receiver.flush(&writer("receive"), Timestamp::now()).await;
+    }
+}
+
+impl Door {
+    fn numbers(&self) -> String {
+        let mut metrics = locked(&self.metrics);
+        metrics.registry_calls(self.deployment.registry_calls());
+        metrics.prometheus()
     }
 }
 
@@ -200,6 +251,7 @@ struct Worker {
     /// Keeps one notice while nobody waits, so none is missed between two looks.
     poked: Arc<Notify>,
     tell: mpsc::Sender<Happened>,
+    metrics: Arc<Mutex<Metrics>>,
 }
 
 impl Worker {
@@ -211,11 +263,16 @@ impl Worker {
         let mut next = None;
         loop {
             due |= next.is_some_and(|next| next <= Timestamp::now());
-            if let Some(result) = self.look(due).await {
+            if let Some((causes, result)) = self.look(due).await {
                 due = result.is_err();
                 next = result.as_ref().map_or(next, |report| report.prepared.due.first());
                 failures = if due { failures + 1 } else { 0 };
-                let _ = self.tell.send(Happened::Proposed(self.repository.clone(), result.map(Box::new))).await;
+                locked(&self.metrics).proposed(&self.repository, &result.as_ref(), Timestamp::now());
+                let happened = Happened::Proposed(self.repository.clone(), causes, result.map(Box::new));
+                let _ = self.tell.send(happened).await;
+                for reason in self.deployment.not_told() {
+                    let _ = self.tell.send(Happened::NotTold(reason)).await;
+                }
             }
             tokio::select! {
                 () = self.rest(failures, next) => {}
@@ -225,11 +282,14 @@ impl Worker {
     }
 
     /// `None` if there is nothing to look for.
-    async fn look(&self, due: bool) -> Option<Result<propose::Report, Error>> {
+    async fn look(&self, due: bool) -> Option<(Vec<String>, Result<propose::Report, Error>)> {
         match inbox::waiting(&self.deployment, &self.repository).await {
             Ok(pokes) if pokes.is_empty() && !due => None,
-            Ok(pokes) => Some(inbox::serve(&self.deployment, &self.repository, &pokes).await),
-            Err(error) => Some(Err(error.into())),
+            Ok(pokes) => {
+                let causes = pokes.iter().map(|poke| poke.stem().to_owned()).collect();
+                Some((causes, inbox::serve(&self.deployment, &self.repository, &pokes).await))
+            }
+            Err(error) => Some((Vec::new(), Err(error.into()))),
         }
     }
 
@@ -251,23 +311,35 @@ fn until(then: Timestamp) -> Duration {
     Duration::try_from(then.duration_since(Timestamp::now())).unwrap_or_default() + Duration::from_millis(1)
 }
 
-async fn keep_sweeping(
+struct Sweeper {
     deployment: Arc<Deployment>,
     workers: Vec<Arc<Notify>>,
     tell: mpsc::Sender<Happened>,
-    mut stopping: watch::Receiver<bool>,
-) {
-    loop {
-        tokio::select! {
-            () = sleep(SWEEP) => {}
-            () = stopped(&mut stopping) => return,
+    metrics: Arc<Mutex<Metrics>>,
+}
+
+impl Sweeper {
+    async fn work(self, mut stopping: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = sleep(SWEEP) => {}
+                () = stopped(&mut stopping) => return,
+            }
+            let result = self.deployment.sweep(sweep::What::Due, &writer("sweep"), Timestamp::now()).await;
+            for reason in self.deployment.not_told() {
+                let _ = self.tell.send(Happened::NotTold(reason)).await;
+            }
+            // It is made anew for whoever asks here: this is the copy in the store. What fails is tried again.
+            let _ = self.deployment.publish(&writer("status"), Timestamp::now()).await;
+            if let Ok(report) = &result {
+                locked(&self.metrics).swept(report);
+                if !report.poked.is_empty() {
+                    self.workers.iter().for_each(|worker| worker.notify_one());
+                } else if report.sentences().is_empty() {
+                    continue;
+                }
+            }
+            let _ = self.tell.send(Happened::Swept(result)).await;
         }
-        let result = deployment.sweep(sweep::What::Due, &writer("sweep"), Timestamp::now()).await;
-        if result.as_ref().is_ok_and(|report| !report.poked.is_empty()) {
-            workers.iter().for_each(|worker| worker.notify_one());
-        } else if result.as_ref().is_ok_and(|report| report.sentences().is_empty()) {
-            continue;
-        }
-        let _ = tell.send(Happened::Swept(result)).await;
     }
 }

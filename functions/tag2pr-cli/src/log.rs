@@ -1,7 +1,10 @@
 //! What happens behind the listener, one line for each thing.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tag2pr::flow::propose::Report;
 
 use crate::listener::Happened;
 use crate::output::{BAD, DIM, Format, GOOD, line, styled, visible};
@@ -35,24 +38,33 @@ fn entry(happened: &Happened) -> Value {
             });
             event("answered", fields)
         }
-        Happened::Proposed(repository, Ok(report)) => event(
+        Happened::Proposed(repository, causes, Ok(report)) => event(
             "proposed",
             json!({
                 "repository": repository.to_string(),
+                "causes": causes,
+                "deliveries": deliveries(report),
                 "commit": report.prepared.manifests.commit,
                 "done": report.sentences(),
                 "error": null,
             }),
         ),
-        Happened::Proposed(repository, Err(error)) => event(
+        Happened::Proposed(repository, causes, Err(error)) => event(
             "proposed",
-            json!({ "repository": repository.to_string(), "done": [], "error": error.to_string(), "transient": error.is_transient() }),
+            json!({ "repository": repository.to_string(), "causes": causes, "done": [], "error": error.to_string(), "transient": error.is_transient() }),
         ),
+        Happened::NotTold(reason) => event("not told", json!({ "error": reason })),
         Happened::Swept(Ok(report)) => {
             event("swept", json!({ "found": report.sentences(), "missed": report.missed(), "error": null }))
         }
         Happened::Swept(Err(error)) => event("swept", json!({ "found": [], "error": error.to_string() })),
     }
+}
+
+/// The deliveries that brought what is in the pull requests that were opened or updated.
+fn deliveries(report: &Report) -> BTreeSet<&str> {
+    let values = report.events.iter().flat_map(|event| &event.values);
+    values.filter_map(|value| value.delivery.as_deref()).collect()
 }
 
 fn text(happened: &Happened) {
@@ -61,17 +73,18 @@ fn text(happened: &Happened) {
             (Ok(_), true) => good(&answer.to_string()),
             _ => bad(&answer.to_string()),
         },
-        Happened::Proposed(repository, Ok(report)) => {
+        Happened::Proposed(repository, _, Ok(report)) => {
             let sentences = report.sentences();
             if sentences.is_empty() {
                 good(&format!("{repository}: up to date at {}", report.prepared.manifests.commit.short()));
             }
             sentences.iter().for_each(|sentence| good(&format!("{repository}: {sentence}")));
         }
-        Happened::Proposed(repository, Err(error)) => {
+        Happened::Proposed(repository, _, Err(error)) => {
             let next = if error.is_transient() { "it will be tried again" } else { "it needs you, and is tried again" };
             bad(&format!("{repository}: {error}; {next}"));
         }
+        Happened::NotTold(reason) => bad(reason),
         Happened::Swept(Ok(report)) => report.sentences().iter().for_each(|sentence| good(sentence)),
         Happened::Swept(Err(error)) => bad(&format!("sweep: {error}; it will be tried again")),
     }

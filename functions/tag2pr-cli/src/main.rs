@@ -15,6 +15,7 @@ mod readonly;
 mod report;
 mod show;
 mod signals;
+mod table;
 mod tags;
 mod worktree;
 
@@ -65,6 +66,8 @@ enum Command {
     Propose(commands::propose::Args),
     /// List the tags of every image that a policy names, and find what deliveries missed.
     Sweep(commands::sweep::Args),
+    /// Say how things stand: policies, proposals, sources, and what needs somebody.
+    Status(commands::status::Args),
     /// Hold a tag: it is not proposed any more, newer ones are.
     Hold(commands::holds::HoldArgs),
     /// Release what is held: after a closed pull request, a rollback, or `hold`.
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
             Command::Update(args) => commands::update::run(args, cli.output),
             Command::Propose(args) => commands::propose::run(args, cli.output).await,
             Command::Sweep(args) => commands::sweep::run(args, cli.output).await,
+            Command::Status(args) => commands::status::run(args, cli.output).await,
             Command::Hold(args) => commands::holds::hold(args, cli.output).await,
             Command::Release(args) => commands::holds::release(args, cli.output).await,
         }

@@ -19,8 +19,8 @@ use textwrap::core::display_width;
 use crate::inbox::{self, writer};
 use crate::markdown;
 use crate::output::{
-    BAD, BOLD, CommandResult, DIM, During, Format, GOOD, PLAIN, TITLE, beside, is_terminal, json, line, patiently, raw,
-    styled, visible, width, wrap,
+    BAD, BOLD, CommandResult, DIM, During, Format, GOOD, PLAIN, TITLE, beside, is_terminal, json, line, note,
+    patiently, raw, styled, visible, width, wrap,
 };
 use crate::readonly::ReadOnly;
 
@@ -83,6 +83,14 @@ pub async fn pass(deployment: &Deployment) -> Vec<Passed> {
         passed.push(Passed { repository: repository.id.to_string(), done, error });
     }
     passed
+}
+
+/// Writes the status page, and says who could not be told what happened. What was done stays done if that fails.
+pub async fn publish(deployment: &Deployment) {
+    deployment.not_told().iter().for_each(note);
+    if let Err(error) = deployment.publish(&writer("status"), Timestamp::now()).await {
+        note(format!("the status page is not written: {error}"));
+    }
 }
 
 /// Shows what every repository would get, and does nothing. `replayed` is evidence that is not in the store.

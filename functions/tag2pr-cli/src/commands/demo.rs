@@ -140,7 +140,7 @@ impl Demo {
 
     async fn proposed(&mut self) -> Result<Report, Failure> {
         loop {
-            if let Happened::Proposed(_, result) = self.next().await? {
+            if let Happened::Proposed(_, _, result) = self.next().await? {
                 return result.map(|report| *report).during("proposing");
             }
         }

@@ -28,6 +28,7 @@ pub async fn run(args: &Args, format: Format) -> CommandResult {
         return show::dry_run(&deployment, &[], format).await;
     }
     let passed = show::pass(&deployment).await;
+    show::publish(&deployment).await;
     match format {
         Format::Json => json(&json!({ "repositories": passed })),
         Format::Text => passed.iter().for_each(Passed::print),

@@ -77,6 +77,11 @@ fn banner(settings: &Settings, address: SocketAddr) {
             line(format!("    {entry}"));
         }
     }
+    if let Some(token) = config.status.as_ref().and_then(|viewers| viewers.token.first()) {
+        line("");
+        line(format!("  {}  {}", styled(BOLD, "status"), styled(DIM, "how things stand, and /metrics for Prometheus")));
+        line(format!("    {base}/status, with any user name and the value of {token} as the password"));
+    }
     if config.sources.is_empty() {
         line(format!("  {} `sources:` is empty, so nobody can send anything", styled(BAD, "!")));
     }

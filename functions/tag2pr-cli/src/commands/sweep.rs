@@ -11,6 +11,7 @@ use tag2pr_connect::{Deployment, Settings};
 
 use crate::inbox::writer;
 use crate::output::{CommandResult, During, Format, count, json, line, patiently, visible};
+use crate::show;
 
 /// List the tags of every image that a policy names, and find what deliveries missed.
 #[derive(Debug, clap::Args)]
@@ -26,6 +27,7 @@ pub async fn run(args: &Args, format: Format) -> CommandResult {
     let writer = writer("sweep");
     let sweeping = deployment.sweep(What::Everything, &writer, Timestamp::now());
     let report = patiently("listing tags", sweeping).await.during("sweeping")?;
+    show::publish(&deployment).await;
     match format {
         Format::Json => json(&json!({
             "missed": tags(&report.missed),
