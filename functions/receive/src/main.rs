@@ -36,13 +36,23 @@ async fn answer(receiver: &Receiver, request: Result<http::Request<Vec<u8>>, Str
         Ok(request) => receiver.answer(&request, writer, jiff::Timestamp::now()).await,
         Err(reason) => endpoint::Answer::bad_request(&reason),
     };
+    let stored = answer.outcome.as_ref().ok().and_then(Option::as_ref).map(|delivery| &delivery.id);
     let fields = json!({
         "status": answer.response.status().as_u16(),
         "source": answer.source,
+        "delivery": stored.or(answer.refused.as_ref()),
         "refused": answer.refused.is_some(),
     });
     log::info(&answer.to_string(), fields);
+    if let (Some(source), Some(outcome)) = (&answer.source, answer.word()) {
+        count(source, outcome);
+    }
     json!(function_url::response(answer.response))
+}
+
+fn count(source: &str, outcome: &str) {
+    let dimensions = [("source", source), ("outcome", outcome)];
+    log::metrics(jiff::Timestamp::now(), &dimensions, &[("Deliveries", "Count", 1.0)], json!({}));
 }
 
 /// Takes an event that AWS hands over. What cannot be read is stored, and would not be readable the next time.
@@ -51,6 +61,7 @@ async fn take(receiver: &Receiver, event: &str, writer: &str) -> Result<(), Fail
         Ok(delivery) => {
             let fields = json!({ "source": delivery.source, "delivery": delivery.id });
             log::info(&format!("{}: {}", delivery.source, delivery.reading), fields);
+            count(&delivery.source, delivery.reading.word());
             Ok(())
         }
         Err(malformed @ tag2pr::flow::Error::Malformed(_)) => {

@@ -18,7 +18,11 @@ async fn main() -> Result<(), Error> {
         for sentence in report.sentences() {
             log::info(&sentence, json!({}));
         }
+        log::not_told(deployment.not_told());
+        log::published(deployment.publish(&writer, jiff::Timestamp::now()).await);
         let numbers = json!({ "missed": report.missed(), "poked": report.poked.len(), "failed": report.failed.len() });
+        let missed = [("Missed", "Count", report.missed() as f64)];
+        log::metrics(jiff::Timestamp::now(), &[], &missed, json!({}));
         if report.missed() > 0 {
             // What a metric filter counts.
             log::warn("Deliveries were missed, and found by the sweep.", numbers.clone());

@@ -16,7 +16,7 @@ use tag2pr_end_to_end::{changes, holds_no_secret, pokes, project, pull_requests,
 use tag2pr_standins::git::{self, Bare};
 use tempfile::TempDir;
 
-const SECRETS: [&str; 2] = ["harbor-example-secret", "distribution-example-secret"];
+const SECRETS: [&str; 3] = ["harbor-example-secret", "distribution-example-secret", "status-example-token"];
 
 /// A home lab's deployment in a folder: the second story, with a bare repository on this disk.
 struct HomeLab {
@@ -33,7 +33,7 @@ impl HomeLab {
         let folder = tempfile::tempdir().unwrap();
         let fleet = Bare::create(&folder.path().join("fleet.git"));
         fleet.push("main", &story("2-home-lab"), "The home lab");
-        for (file, secret) in ["harbor", "distribution"].into_iter().zip(SECRETS) {
+        for (file, secret) in ["harbor", "distribution", "status"].into_iter().zip(SECRETS) {
             fs::write(folder.path().join(file), format!("{secret}\n")).unwrap();
         }
         Some(Self { folder, fleet })
@@ -51,7 +51,8 @@ impl HomeLab {
              registries:\n\
              \x20 - {{ host: '192.168.0.40:5000', insecure: true, confirm: false }}\n\
              repositories:\n\
-             \x20 - {{ url: '{base}/fleet.git', branch: main }}\n"
+             \x20 - {{ url: '{base}/fleet.git', branch: main }}\n\
+             status: {{ token: 'file:{base}/status' }}\n"
         )
     }
 
@@ -108,6 +109,15 @@ fn answered((status, answer): (u16, Value)) -> (i64, Value) {
     (answer["statusCode"].as_i64().unwrap_or_default(), serde_json::from_str(body).unwrap_or_default())
 }
 
+/// The status page as a browser gets it: the status, and the page.
+async fn status_page(lambda: &Emulator, path: &str) -> (i64, String) {
+    let mut looking = event("receive-harbor");
+    looking["rawPath"] = json!(path);
+    looking["requestContext"]["http"]["method"] = json!("GET");
+    let (_, answer) = lambda.invoke("receive", &looking).await;
+    (answer["statusCode"].as_i64().unwrap_or_default(), answer["body"].as_str().unwrap_or_default().to_owned())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_becomes_a_pull_request_by_way_of_the_three_functions() {
     let Some(lab) = HomeLab::set_up() else { return };
@@ -146,6 +156,20 @@ flux/clusters/production/frontend/deployment.yaml:19
     let commits = lab.fleet.log(branch);
     assert_eq!((commits.len(), lab.fleet.log("main").len()), (2, 1), "one commit on top of the base");
 
+    // From the delivery to the pull request, by its id; and the numbers on the way.
+    let lines = lambda.lines();
+    let id_of = |line: &&Value| line["source"] == "harbor" && line["delivery"].is_string();
+    let delivery = lines.iter().find(id_of).map(|line| line["delivery"].clone()).unwrap();
+    let opened = lines.iter().find(|line| line["event"] == "opened").unwrap_or_else(|| panic!("{}", lambda.log()));
+    assert!(opened["deliveries"].as_array().unwrap().contains(&delivery), "{opened}");
+    assert!(pulls[0]["body"].as_str().unwrap().contains(delivery.as_str().unwrap()));
+    let numbers: BTreeSet<&str> =
+        lines.iter().filter_map(|line| line.pointer("/_aws/CloudWatchMetrics/0/Metrics/0/Name")?.as_str()).collect();
+    assert_eq!(numbers, BTreeSet::from(["Deliveries", "Missed", "PushToProposal", "RegistryCalls"]));
+    assert_eq!(status_page(&lambda, "/status").await.0, 401);
+    let (status, page) = status_page(&lambda, &format!("/status/{}", SECRETS[2])).await;
+    assert_eq!((status, page.contains("main-abc1234-1707300000")), (200, true), "{page}");
+
     // The same news again, and the clock again: nothing more.
     assert_eq!(answered(lambda.invoke("receive", &event("receive-harbor")).await).0, 200);
     assert_eq!(lambda.invoke("sweep", &event("sweep-schedule")).await.0, 200);
@@ -172,7 +196,7 @@ async fn what_is_not_authentic_or_no_poke_is_named_and_stops_nothing_else() {
     assert_eq!(lambda.deliver("/hooks/harbor", headers, body).await.0, 401);
     let (headers, body) = delivery("harbor/push");
     assert_eq!(lambda.deliver("/hooks/nobody", headers, body).await.0, 404);
-    assert_eq!(objects.list(&Key::listed(String::new())).await.unwrap(), [], "nothing of it is kept");
+    assert_eq!(objects.list(&Key::listed(String::new())).await.unwrap(), [Key::refusals()], "it is counted, not kept");
 
     let (status, body) = answered(lambda.invoke("receive", &event("receive-distribution")).await);
     assert_eq!((status, &body["recorded"][0]["watched"]), (200, &json!(false)), "{body}");
@@ -274,6 +298,12 @@ flux/clusters/production/frontend/deployment.yaml:19
 - image: 192.168.0.40:5000/frontend:main-f9e1f0b-1707200000 # {"$imagepolicy": "flux-system:frontend"}
 + image: 192.168.0.40:5000/frontend:main-abc1234-1707300000 # {"$imagepolicy": "flux-system:frontend"}
 "#);
+
+    // What `receive` shows is what the others wrote.
+    let stored = objects.get(&Key::status_page()).await.unwrap().expect("propose writes it");
+    let (status, page) = status_page(&lambda, &format!("/status/{}", SECRETS[2])).await;
+    assert_eq!((status, page.as_bytes()), (200, stored.bytes.as_slice()));
+    assert!(page.contains("main-abc1234-1707300000"), "{page}");
 
     // The queue delivers at least once.
     let commits = lab.fleet.log(branch);
