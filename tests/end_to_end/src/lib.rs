@@ -2,6 +2,7 @@
 //! left behind.
 
 pub mod aws;
+pub mod browser;
 pub mod emulator;
 pub mod proxy;
 
