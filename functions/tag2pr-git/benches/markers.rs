@@ -16,9 +16,9 @@
 
 #![allow(clippy::print_stdout, reason = "a table is what this program is for")]
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,8 @@ use tag2pr::manifests::{Interest, Manifests, Reading};
 use tag2pr::markers::{self, NewImage, Setter};
 use tag2pr::seams::{GitRepository as _, RepositoryId, Wanted};
 use tag2pr_git::{Repository, Settings};
+use tag2pr_standins::fleet;
+use tag2pr_standins::git::Bare;
 
 fn main() -> io::Result<()> {
     // `cargo test --benches` runs this program too, as a test that it works.
@@ -34,7 +36,8 @@ fn main() -> io::Result<()> {
 
     let folder = tempfile::tempdir()?;
     let bare = folder.path().join("fleet.git");
-    let bytes = generate(&bare, files)?;
+    let bytes = fleet::write(Bare::create(&bare).path(), files);
+    fleet::change_one(&bare, "next");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
     let last = runtime.block_on(read(&bare, "main", None)).map_err(io::Error::other)?.1;
     let last = serde_json::to_vec(&last.reading)?;
@@ -103,7 +106,7 @@ async fn edit_all(bare: &Path) -> Result<usize, String> {
 async fn edit_one(bare: &Path, last: &[u8]) -> Result<usize, String> {
     let last: Reading = serde_json::from_slice(last).map_err(|error| error.to_string())?;
     let (git, manifests) = read(bare, "next", Some(&last)).await?;
-    let wanted = [NEXT.to_owned()].into();
+    let wanted = [fleet::ONE.to_owned()].into();
     let files = git.read(&manifests.commit, &wanted).await.map_err(|error| error.to_string())?;
     let edited = markers::edit(&files[0].path, &files[0].bytes, &manifests.rules, &new);
     let edits = edited.map_err(|error| error.to_string())?.changes.len();
@@ -114,62 +117,9 @@ fn same(found: usize, expected: usize) -> io::Result<()> {
     if found == expected { Ok(()) } else { Err(io::Error::other(format!("{found} instead of {expected}"))) }
 }
 
-/// The file that is another one on the branch `next`.
-const NEXT: &str = "apps/20/20.yaml";
-
 fn grep(bare: &Path, expected: usize) -> io::Result<()> {
     let output = Command::new("git").arg("-C").arg(bare).args(["grep", "-l", "imagepolicy", "HEAD"]).output()?;
     same(output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count(), expected)
-}
-
-/// A bare repository with one commit and a second one on top of it, packed; the bytes of its files.
-fn generate(bare: &Path, files: usize) -> io::Result<usize> {
-    git(Path::new("."), &["init", "--quiet", "--bare", "--initial-branch=main", &bare.display().to_string()])?;
-    let mut import =
-        Command::new("git").arg("-C").arg(bare).args(["fast-import", "--quiet"]).stdin(Stdio::piped()).spawn()?;
-    let mut stream = io::BufWriter::new(import.stdin.take().ok_or_else(|| io::Error::other("no pipe"))?);
-    let mut bytes = 0;
-    write!(stream, "commit refs/heads/main\ncommitter a <a@example.org> 0 +0000\ndata 5\nFleet\n")?;
-    for number in 0..files {
-        let text = manifest(number as u64);
-        bytes += text.len();
-        write!(stream, "M 100644 inline apps/{:02}/{number}.yaml\ndata {}\n{text}\n", number % 100, text.len())?;
-    }
-    let text = manifest(20).replace("1.0.20", "1.1.0");
-    write!(
-        stream,
-        "commit refs/heads/next\ncommitter a <a@example.org> 1 +0000\ndata 4\nNext\nfrom refs/heads/main\n"
-    )?;
-    write!(stream, "M 100644 inline {NEXT}\ndata {}\n{text}\n", text.len())?;
-    stream.flush()?;
-    drop(stream);
-    import.wait()?;
-    git(bare, &["repack", "--quiet", "-a", "-d"])?;
-    Ok(bytes)
-}
-
-fn git(folder: &Path, arguments: &[&str]) -> io::Result<()> {
-    let status = Command::new("git").arg("-C").arg(folder).args(arguments).status()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("git {arguments:?}: {status}"))) }
-}
-
-/// A manifest of about 7.9 kB; each twentieth is marked.
-fn manifest(number: u64) -> String {
-    let marker = if number.is_multiple_of(20) { " # {\"$imagepolicy\": \"apps:web\"}" } else { "" };
-    let mut text = format!(
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web-{number}\n  namespace: apps\nspec:\n  template:\n    \
-         spec:\n      containers:\n        - name: web\n          image: ghcr.io/acme/web:1.0.{number}{marker}\n          env:\n"
-    );
-    let mut mixed = number;
-    for line in 0_u64..95 {
-        mixed = (mixed ^ line).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        mixed ^= mixed >> 29;
-        let word = mixed >> 44;
-        text.push_str(&format!(
-            "            - name: SETTING_{line}_OF_THIS_SERVICE\n              value: \"value-{word:05x}-of-{line}\"\n"
-        ));
-    }
-    text
 }
 
 fn timed(work: impl FnOnce() -> io::Result<()>) -> io::Result<Duration> {

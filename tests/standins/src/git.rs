@@ -78,6 +78,11 @@ impl Bare {
         bare
     }
 
+    /// One that is there.
+    pub fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0

@@ -9,6 +9,7 @@ pub mod azure_devops;
 pub mod bitbucket;
 pub mod bitbucket_data_center;
 pub mod docker_registry;
+pub mod fleet;
 pub mod forge;
 pub mod git;
 pub mod git_http;
