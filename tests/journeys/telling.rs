@@ -35,7 +35,8 @@ impl Target for Listener {
 
     async fn tell(&self, event: &Event, _: Timestamp) -> Result<(), NotTold> {
         if *self.away.lock().unwrap() {
-            return Err(NotTold { target: self.id.clone(), reason: "it is away".to_owned() });
+            let (target, reason) = (self.id.clone(), "it is away".to_owned());
+            return Err(NotTold { target, reason, was_spared: false });
         }
         self.heard.lock().unwrap().push(event.clone());
         Ok(())

@@ -196,7 +196,7 @@ impl Deployment {
 
     fn note(&self, result: Result<Vec<NotTold>, StoreError>) {
         let failed: Vec<String> = match result {
-            Ok(failed) => failed.iter().map(ToString::to_string).collect(),
+            Ok(failed) => failed.iter().filter(|one| !one.was_spared).map(ToString::to_string).collect(),
             Err(error) => vec![format!("nobody was told what happened: {error}")],
         };
         self.not_told.lock().unwrap_or_else(PoisonError::into_inner).extend(failed);

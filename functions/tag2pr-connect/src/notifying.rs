@@ -96,7 +96,10 @@ impl Reach {
                     .header("webhook-timestamp", now.as_second().to_string())
                     .header("webhook-signature", signature(secret, &event.id, now, &text))
                     .body(text);
-                let answer = request.send().await.map_err(|error| error.without_url().to_string())?;
+                let answer = request.send().await.map_err(|error| match error.is_timeout() {
+                    true => format!("no answer in {} s", LONGEST.as_secs()),
+                    false => error.without_url().to_string(),
+                })?;
                 if answer.status().is_success() { Ok(()) } else { Err(format!("the answer is {}", answer.status())) }
             }
             Means::Topic { service, arn } => {
@@ -131,13 +134,14 @@ impl Target for Reach {
     }
 
     async fn tell(&self, event: &Event, now: Timestamp) -> Result<(), NotTold> {
-        let not_told = |reason: String| NotTold { target: self.name.clone(), reason };
+        let target = self.name.clone();
         if self.failed().is_some_and(|failed| now.duration_since(failed) < REST) {
-            return Err(not_told("it failed a moment ago and is left alone for a minute".to_owned()));
+            let reason = "it failed a moment ago and is left alone for a minute".to_owned();
+            return Err(NotTold { target, reason, was_spared: true });
         }
         let result = self.send(event, now).await;
         *self.failed() = result.is_err().then_some(now);
-        result.map_err(not_told)
+        result.map_err(|reason| NotTold { target, reason, was_spared: false })
     }
 }
 
@@ -200,7 +204,7 @@ mod tests {
         let error = hook.tell(&event(), at(6)).await.unwrap_err();
         insta::assert_snapshot!(error, @"hooks.lan was not told: the answer is 502 Bad Gateway");
         *says.lock().unwrap() = (StatusCode::NO_CONTENT, "");
-        hook.tell(&event(), at(60)).await.unwrap_err();
+        assert!(hook.tell(&event(), at(60)).await.unwrap_err().was_spared);
         assert_eq!(heard.lock().unwrap().len(), 1, "it is not even asked");
         hook.tell(&event(), at(66)).await.unwrap();
     }

@@ -27,6 +27,8 @@ pub struct NotTold {
     pub target: String,
     /// What went wrong, and what to do.
     pub reason: String,
+    /// Whether nothing was tried, because it went wrong a moment ago: no news for a log.
+    pub was_spared: bool,
 }
 
 /// Somebody who wants to know.
