@@ -18,13 +18,23 @@ const ECR: Dialect =
 /// A password is replaced so long before it runs out: a sweep with it must still come to its end.
 const MARGIN: SignedDuration = SignedDuration::from_mins(10);
 
+/// A password that is refused so soon after it was made is not to blame.
+const FRESH: SignedDuration = SignedDuration::from_mins(1);
+
 /// One registry of ECR: asks for a password when one is needed, and again before it runs out.
 #[derive(Debug)]
 pub(crate) struct Ecr {
     registry: String,
     service: Service,
     /// The password of the moment. Held while another is made, so that one is made and not several.
-    password: Mutex<Option<(Credentials, Timestamp)>>,
+    password: Mutex<Option<Password>>,
+}
+
+#[derive(Debug)]
+struct Password {
+    credentials: Credentials,
+    made: Timestamp,
+    until: Timestamp,
 }
 
 impl Ecr {
@@ -65,19 +75,35 @@ impl Ecr {
 impl Login for Ecr {
     async fn login(&self, now: Timestamp) -> Result<Credentials, RegistryError> {
         let mut password = self.password.lock().await;
-        if let Some((credentials, until)) = &*password
-            && until.duration_since(now) > MARGIN
-        {
-            return Ok(credentials.clone());
+        match &*password {
+            Some(known) if known.until.duration_since(now) > MARGIN => Ok(known.credentials.clone()),
+            _ => self.make(&mut password, now).await,
         }
-        let answer = self.service.call("GetAuthorizationToken", &json!({})).await;
+    }
+
+    async fn renew(&self, refused: &Credentials, now: Timestamp) -> Result<Option<Credentials>, RegistryError> {
+        let mut password = self.password.lock().await;
+        match &*password {
+            // Another request has been here meanwhile.
+            Some(known) if known.credentials.password.expose() != refused.password.expose() => {
+                Ok(Some(known.credentials.clone()))
+            }
+            Some(known) if now.duration_since(known.made) < FRESH => Ok(None),
+            _ => self.make(&mut password, now).await.map(Some),
+        }
+    }
+}
+
+impl Ecr {
+    async fn make(&self, password: &mut Option<Password>, now: Timestamp) -> Result<Credentials, RegistryError> {
+        let answer = self.service.ask("GetAuthorizationToken", &json!({})).await;
         let answer = answer.map_err(|error| self.failure(error))?;
         let (credentials, until) = read(&answer).ok_or_else(|| RegistryError::Unavailable {
             registry: self.registry.clone(),
             reason: "GetAuthorizationToken was answered without a token".to_owned(),
             wait: None,
         })?;
-        *password = Some((credentials.clone(), until));
+        *password = Some(Password { credentials: credentials.clone(), made: now, until });
         Ok(credentials)
     }
 }
@@ -175,6 +201,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_password_that_is_refused_before_its_time_is_replaced_and_a_new_one_is_not() {
+        let aws = AwsServer::start();
+        let ecr = ecr(&aws.url(), SECRET_KEY);
+        let until = at("2026-02-06T12:00:00Z").as_second();
+        aws.change_registry_password("withdrawn", until);
+        let withdrawn = ecr.login(at("2026-02-06T00:00:00Z")).await.unwrap();
+        aws.change_registry_password("good", until);
+        let renew = async |refused: &Credentials, time: &str| {
+            let renewed = ecr.renew(refused, at(time)).await.unwrap();
+            renewed.map(|credentials| credentials.password.expose().to_owned())
+        };
+        assert_eq!(renew(&withdrawn, "2026-02-06T00:00:30Z").await, None, "it was made half a minute ago");
+        assert_eq!(renew(&withdrawn, "2026-02-06T03:00:00Z").await.as_deref(), Some("good"));
+        assert_eq!(renew(&withdrawn, "2026-02-06T03:00:00Z").await.as_deref(), Some("good"));
+        assert_eq!(aws.calls().len(), 2, "two who are refused at once ask once");
+        let good = ecr.login(at("2026-02-06T03:00:10Z")).await.unwrap();
+        assert_eq!(renew(&good, "2026-02-06T03:00:10Z").await, None, "the registry does not want us");
+    }
+
+    #[tokio::test]
     async fn a_refusal_says_what_to_do_and_an_outage_passes() {
         let aws = AwsServer::start();
         let now = at("2026-02-06T00:00:00Z");
@@ -183,7 +229,7 @@ mod tests {
         let ours = ecr(&aws.url(), SECRET_KEY);
         aws.fail_next(400, "AccessDeniedException");
         insta::assert_snapshot!(said(&ours).await, @"registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com refused: GetAuthorizationToken at http://aws/: 400 AccessDeniedException: as it was told; allow ecr:GetAuthorizationToken on `*`");
-        aws.fail_next(503, "ServiceUnavailable");
+        (0..3).for_each(|_| aws.fail_next(503, "ServiceUnavailable"));
         insta::assert_snapshot!(said(&ours).await, @"registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com is not available: GetAuthorizationToken at http://aws/: 503 ServiceUnavailable: as it was told");
         insta::assert_snapshot!(said(&ecr(&aws.url(), "wrong")).await, @"registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com refused: GetAuthorizationToken at http://aws/: 403 InvalidSignatureException: the signature does not match; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_REGION");
         assert_eq!(ours.login(now).await.unwrap().password.expose(), "good", "nothing of it is remembered");

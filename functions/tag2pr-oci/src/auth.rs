@@ -59,12 +59,30 @@ struct Shown {
 }
 
 impl Memory {
-    /// Sends a request about an image to its registry, with what the registry wants to see.
+    /// Sends a request about an image to its registry, with what the registry wants to see. Credentials that do not last
+    /// may be withdrawn before their time: then others are asked for, once.
     pub(crate) async fn send(
         &self,
         host: &Host,
         image: &ImageName,
         request: impl Fn() -> RequestBuilder,
+    ) -> Result<Response, RegistryError> {
+        let answer = self.attempt(host, image, &request).await;
+        let denied = match &answer {
+            Ok(response) => response.status() == StatusCode::FORBIDDEN,
+            Err(error) => matches!(error, RegistryError::Refused { .. }),
+        };
+        if denied && let Some(renewed) = host.logged_in_again().await? {
+            return self.attempt(&renewed, image, &request).await;
+        }
+        answer
+    }
+
+    async fn attempt(
+        &self,
+        host: &Host,
+        image: &ImageName,
+        request: &impl Fn() -> RequestBuilder,
     ) -> Result<Response, RegistryError> {
         let known = self.inner().challenges.get(&host.name).cloned();
         let shown = match known {

@@ -72,6 +72,13 @@ impl Host {
         Ok(self)
     }
 
+    /// The same with other credentials, after these were not accepted; `None` if there are no others.
+    pub(crate) async fn logged_in_again(&self) -> Result<Option<Self>, RegistryError> {
+        let (Some(login), Some(refused)) = (&self.login, &self.credentials) else { return Ok(None) };
+        let renewed = login.renew(refused, Timestamp::now()).await?;
+        Ok(renewed.map(|credentials| Self { credentials: Some(credentials), ..self.clone() }))
+    }
+
     /// A registry that nothing is configured for.
     pub(crate) fn anonymous(name: &str, http: &reqwest::Client) -> Self {
         Self {

@@ -34,6 +34,10 @@ pub struct RegistrySettings {
 pub trait Login: Send + Sync + fmt::Debug {
     /// Credentials that are good for some minutes from now.
     async fn login(&self, now: Timestamp) -> Result<Credentials, RegistryError>;
+
+    /// Others in place of credentials that the registry did not accept, although they should be good; `None` if there
+    /// can be no better ones yet.
+    async fn renew(&self, refused: &Credentials, now: Timestamp) -> Result<Option<Credentials>, RegistryError>;
 }
 
 /// A user and a password, which may be an access token.

@@ -46,6 +46,10 @@ impl Login for InTurn {
             None => Err(RegistryError::Refused { registry: "it".to_owned(), reason: "no more".to_owned() }),
         }
     }
+
+    async fn renew(&self, _: &Credentials, now: jiff::Timestamp) -> Result<Option<Credentials>, RegistryError> {
+        if self.0.lock().unwrap().is_empty() { Ok(None) } else { self.login(now).await.map(Some) }
+    }
 }
 
 #[tokio::test]
@@ -58,6 +62,18 @@ async fn a_password_that_does_not_last_is_asked_for_each_time() {
     let denied = client.digest(&web, &tag("1.0")).await;
     assert!(read(denied, registry.address()).contains("it does not accept user `team`"));
     assert_eq!(client.tags(&web).await.unwrap_err().to_string(), "registry it refused: no more");
+}
+
+#[tokio::test]
+async fn a_password_that_was_withdrawn_before_its_time_is_replaced_once() {
+    for access in [Access::Basic, Access::token()] {
+        let registry = registry(access.clone());
+        let login = InTurn(vec![PASSWORD, "withdrawn"].into());
+        let settings =
+            RegistrySettings { login: Some(std::sync::Arc::new(login)), ..settings(registry.address(), None) };
+        let (client, web) = (client(settings), image(registry.address(), "team/web"));
+        assert_eq!(client.digest(&web, &tag("1.0")).await.unwrap(), digest(DIGEST), "{access:?}");
+    }
 }
 
 #[tokio::test]
