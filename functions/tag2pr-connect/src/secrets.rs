@@ -21,6 +21,7 @@ const SECRETS_MANAGER: Dialect =
 pub(crate) struct Secrets {
     base: PathBuf,
     managed: BTreeMap<String, Secret>,
+    may_change: bool,
 }
 
 impl Secrets {
@@ -29,9 +30,10 @@ impl Secrets {
         references: impl IntoIterator<Item = &'a SecretRef>,
         base: &Path,
     ) -> Result<Self, ConnectError> {
-        let mut secrets = Self { base: base.to_owned(), managed: BTreeMap::new() };
+        let mut secrets = Self { base: base.to_owned(), managed: BTreeMap::new(), may_change: false };
         let mut asked = BTreeSet::new();
         for reference in references {
+            secrets.may_change |= !matches!(reference, SecretRef::Environment(_));
             if let SecretRef::SecretsManager { id, .. } = reference
                 && asked.insert(id)
             {
@@ -44,7 +46,7 @@ impl Secrets {
 
     /// Whether any of them may be changed while this process runs, without anybody telling.
     pub(crate) fn may_change(&self) -> bool {
-        !self.managed.is_empty()
+        self.may_change
     }
 
     /// The secret that is meant.
@@ -114,7 +116,7 @@ async fn fetch(id: &str) -> Result<Secret, String> {
 }
 
 async fn ask(service: &Service, id: &str) -> Result<Secret, String> {
-    let answer = service.call("GetSecretValue", &json!({ "SecretId": id })).await.map_err(|error| {
+    let answer = service.ask("GetSecretValue", &json!({ "SecretId": id })).await.map_err(|error| {
         let mend = match &error {
             CallError::Refused { code, .. } if code == "ResourceNotFoundException" => {
                 "; create it in this region, or name another"
@@ -167,7 +169,8 @@ mod tests {
         let reference: SecretRef = reference.parse().unwrap();
         let SecretRef::SecretsManager { id, .. } = &reference else { panic!("{reference}") };
         let whole = ask(service, id).await.map_err(|reason| failed(&reference, reason).to_string())?;
-        let secrets = Secrets { base: PathBuf::new(), managed: BTreeMap::from([(id.clone(), whole)]) };
+        let secrets =
+            Secrets { base: PathBuf::new(), managed: BTreeMap::from([(id.clone(), whole)]), may_change: true };
         assert!(secrets.may_change());
         let secret = secrets.read(&reference).map_err(|error| error.to_string())?;
         Ok(secret.expose().to_owned())
@@ -196,8 +199,17 @@ mod tests {
         insta::assert_snapshot!(wrong("secretsmanager:nothing").await, @"the secret `secretsmanager:nothing` is not given: GetSecretValue at http://aws/: 400 ResourceNotFoundException: Secrets Manager can't find the specified secret.; create it in this region, or name another");
         aws.fail_next(400, "AccessDeniedException");
         insta::assert_snapshot!(wrong("secretsmanager:tag2pr/webhooks").await, @"the secret `secretsmanager:tag2pr/webhooks` is not given: GetSecretValue at http://aws/: 400 AccessDeniedException: as it was told; allow secretsmanager:GetSecretValue on it");
-        aws.fail_next(500, "InternalServiceError");
+        (0..3).for_each(|_| aws.fail_next(500, "InternalServiceError"));
         insta::assert_snapshot!(wrong("secretsmanager:tag2pr/webhooks").await, @"the secret `secretsmanager:tag2pr/webhooks` is not given: GetSecretValue at http://aws/: 500 InternalServiceError: as it was told");
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_away_for_a_moment_is_asked_again() {
+        let aws = AwsServer::start();
+        aws.keep("token", "ghp_hunter2");
+        (0..2).for_each(|_| aws.fail_next(503, "ServiceUnavailable"));
+        assert_eq!(asked(&service(&aws.url()), "secretsmanager:token").await.unwrap(), "ghp_hunter2");
+        assert_eq!(aws.calls().len(), 3);
     }
 
     #[test]

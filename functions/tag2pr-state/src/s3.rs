@@ -138,6 +138,7 @@ impl S3 {
             return StoreError::Unavailable(text.to_owned());
         }
         let bucket = &self.bucket;
+        let region = right_region(answer.raw(), answer.err().message().unwrap_or_default());
         StoreError::Refused(match (code, status) {
             ("NoSuchBucket", _) => format!("{text}; create the bucket `{bucket}`, or name another one as the store"),
             ("ExpiredToken", _) => format!("{text}; renew the credentials"),
@@ -145,8 +146,11 @@ impl S3 {
                 format!("{text}; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN")
             }
             ("RequestTimeTooSkewed", _) => format!("{text}; set the clock of this machine"),
-            ("AuthorizationHeaderMalformed", _) | (_, 301 | 307 | 308) => {
-                format!("{text}; set AWS_REGION to the region of the bucket `{bucket}`")
+            ("AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _) | (_, 301 | 307 | 308) => {
+                match region {
+                    Some(region) => format!("{text}; set AWS_REGION to `{region}`, where the bucket `{bucket}` is"),
+                    None => format!("{text}; set AWS_REGION to the region of the bucket `{bucket}`"),
+                }
             }
             (_, 403) => format!(
                 "{text}; allow s3:GetObject, s3:PutObject and s3:DeleteObject on `arn:aws:s3:::{bucket}/{}*`, and \
@@ -158,6 +162,15 @@ impl S3 {
             _ => text.to_owned(),
         })
     }
+}
+
+/// The bucket's own region, where S3 says it to whoever asks in another: in a header, or in the message that ends
+/// with `the region 'us-east-1' is wrong; expecting 'eu-central-1'`.
+fn right_region(answer: &HttpResponse, message: &str) -> Option<String> {
+    let region = answer.headers().get("x-amz-bucket-region");
+    let region = region.or_else(|| message.split_once("expecting '")?.1.split_once('\'').map(|(region, _)| region))?;
+    let is_one = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (!region.is_empty() && region.chars().all(is_one)).then(|| region.to_owned())
 }
 
 fn status<E>(error: &SdkError<E, HttpResponse>) -> u16 {

@@ -11,7 +11,7 @@ use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::server::Server;
-use crate::signature::verify;
+use crate::signature::{region, verify};
 
 /// A running server.
 pub struct AwsServer {
@@ -79,7 +79,7 @@ impl State {
         if let Err(reason) = verify(request, service) {
             return error(403, "InvalidSignatureException", &reason);
         }
-        let region = header("authorization").split('/').nth(2).unwrap_or_default();
+        let region = region(request).unwrap_or_default();
         self.calls.push(format!("{region} {action}"));
         if let Some((status, code)) = self.faults.pop_front() {
             return error(status, code, "as it was told");

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderName, Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use ring::digest::{SHA256, digest};
 
 use crate::server::{HangUp, Server};
-use crate::signature::{hex, verify};
+use crate::signature::{self, hex, verify};
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/Redirects.html>
+const BUCKET_REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region");
 
 /// How one request fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub struct S3Server {
 #[derive(Default)]
 struct State {
     bucket: String,
+    /// `None`: it takes signatures for any region.
+    region: Option<String>,
     objects: BTreeMap<String, Bytes>,
     faults: VecDeque<Fault>,
     requests: Vec<String>,
@@ -48,6 +53,11 @@ impl S3Server {
     pub fn start(bucket: &str) -> Self {
         let state = Arc::new(Mutex::new(State { bucket: bucket.to_owned(), ..State::default() }));
         Self { server: Server::on(&state, State::answer), state }
+    }
+
+    /// From now on the bucket is in this region, and whoever asks in another is sent there.
+    pub fn move_to(&self, region: &str) {
+        self.state().region = Some(region.to_owned());
     }
 
     /// `http://127.0.0.1:40123`
@@ -98,6 +108,13 @@ impl State {
         }
         if bucket != self.bucket {
             return error(404, "NoSuchBucket", "The specified bucket does not exist");
+        }
+        if let Some(region) = &self.region
+            && signature::region(request) != Some(region)
+        {
+            let mut response = error(301, "PermanentRedirect", "The bucket must be addressed with another endpoint");
+            response.headers_mut().extend(region.parse().ok().map(|region| (BUCKET_REGION, region)));
+            return response;
         }
         let put = request.method() == Method::PUT;
         let due = self.faults.front().is_some_and(|fault| put || !fault.concerns_only_puts());

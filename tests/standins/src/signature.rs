@@ -60,6 +60,11 @@ pub fn verify(request: &Request<Bytes>, service: &str) -> Result<(), String> {
     if hex(signature.as_ref()) == field("Signature")? { Ok(()) } else { Err("the signature does not match".to_owned()) }
 }
 
+/// The region that a request is signed for.
+pub(crate) fn region(request: &Request<Bytes>) -> Option<&str> {
+    request.headers().get("authorization")?.to_str().ok()?.split('/').nth(2)
+}
+
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

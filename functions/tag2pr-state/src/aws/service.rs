@@ -84,6 +84,23 @@ impl Service {
         Self::connect(dialect, account, &url, Duration::from_secs(10))
     }
 
+    /// A call that changes nothing: made again after a short wait while the service is not available, three times in all.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::call`], of the last attempt.
+    pub async fn ask(&self, action: &str, input: &Value) -> Result<Value, CallError> {
+        for attempt in 0..2 {
+            match self.call(action, input).await {
+                Err(CallError::Unavailable(_)) => {
+                    crate::backoff::wait(attempt, Duration::from_millis(200), Duration::from_secs(1)).await;
+                }
+                answer => return answer,
+            }
+        }
+        self.call(action, input).await
+    }
+
     /// One call, once.
     ///
     /// # Errors

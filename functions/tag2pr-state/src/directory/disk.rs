@@ -93,7 +93,9 @@ pub(super) fn failure(path: &Path, error: &io::Error) -> StoreError {
     let text = format!("{}: {error}", path.display());
     let mend = match error.kind() {
         ErrorKind::PermissionDenied => "let this user read and write the directory of the store",
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on the disk of the store",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+            "make room on the disk of the store"
+        }
         ErrorKind::ReadOnlyFilesystem => "choose a directory that can be written",
         ErrorKind::NotADirectory | ErrorKind::IsADirectory | ErrorKind::AlreadyExists => "move away what is in the way",
         ErrorKind::InvalidFilename => "choose a directory on a file system with long names",

@@ -175,6 +175,16 @@ async fn a_refusal_says_what_to_do() {
     insta::assert_snapshot!(stranger.delete(&key()).await.unwrap_err(), @"the store refused: DELETE s3://tag2pr-state/team a/a/b%2Fc.json: 403 SignatureDoesNotMatch: the signature does not match; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN");
 }
 
+#[tokio::test]
+async fn a_wrong_region_is_told_with_the_right_one() {
+    let (server, store) = start();
+    server.move_to("eu-central-1");
+    insta::assert_snapshot!(store.get(&key()).await.unwrap_err(), @"the store refused: GET s3://tag2pr-state/team a/a/b%2Fc.json: 301 PermanentRedirect: The bucket must be addressed with another endpoint; set AWS_REGION to `eu-central-1`, where the bucket `tag2pr-state` is");
+    let mut at_home = settings(&server.url());
+    at_home.account.region = "eu-central-1".to_owned();
+    assert!(S3::connect(at_home).unwrap().get(&key()).await.unwrap().is_none());
+}
+
 #[test]
 fn a_store_without_a_bucket_is_refused() {
     assert_eq!(split("s3://bucket").unwrap(), ("bucket".to_owned(), String::new()));
