@@ -11,6 +11,7 @@ mod decode;
 mod demo;
 mod explain;
 mod help;
+mod mishaps;
 mod passes;
 mod replay;
 mod serve;

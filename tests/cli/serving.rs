@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -26,7 +27,12 @@ pub struct Serving {
 impl Serving {
     /// Starts it, and waits for its address.
     pub fn start(environment: &TestEnvironment, arguments: &[&str]) -> Self {
-        let mut serving = Self::started(environment, arguments);
+        Self::start_with(environment.command(arguments))
+    }
+
+    /// The same, started in another way.
+    pub fn start_with(command: Command) -> Self {
+        let mut serving = Self::spawned(command);
         let line = serving.wait_for("http://");
         let (_, address) = line.split_once("http://").unwrap();
         serving.address = address.split(['/', ' ', '"']).next().unwrap().to_owned();
@@ -35,7 +41,10 @@ impl Serving {
 
     /// Starts it, whatever it says first.
     pub fn started(environment: &TestEnvironment, arguments: &[&str]) -> Self {
-        let mut command = environment.command(arguments);
+        Self::spawned(environment.command(arguments))
+    }
+
+    fn spawned(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, lines) = channel();
         let outputs: [Box<dyn Read + Send>; 2] =
@@ -115,6 +124,16 @@ impl Serving {
     /// Ends it without a warning.
     pub fn kill(mut self) {
         self.signal(Signal::KILL);
+    }
+
+    /// Tells it that secrets have been changed.
+    pub fn hang_up(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::HUP).unwrap();
+    }
+
+    /// A path as it sees it, in whatever mount namespace it is.
+    pub fn seen_at(&self, path: &Path) -> PathBuf {
+        Path::new("/proc").join(self.child.id().to_string()).join("root").join(path.strip_prefix("/").unwrap())
     }
 
     /// Asks it to end, and does not wait for that.

@@ -28,6 +28,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::inbox::{self, writer};
+use crate::renewal::{self, Current, Renewal, Renewed};
 
 /// What happens behind the listener, for whoever shows it.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub enum Happened {
     NotTold(String),
     /// Registries were listed.
     Swept(Result<sweep::Report, Error>),
+    /// Secrets were read again.
+    Renewed(Renewed),
 }
 
 /// A running listener.
@@ -49,6 +52,7 @@ pub struct Listener {
     /// What happens. Workers wait for whoever takes it out; answers do not, and are not shown while it is full.
     pub happened: mpsc::Receiver<Happened>,
     stop: watch::Sender<bool>,
+    renew: Arc<Notify>,
 }
 
 /// How long after a failure a repository is looked at again, at first and at most.
@@ -78,8 +82,8 @@ const UNSEEN: usize = 128;
 ///
 /// When a secret, an address or the port cannot be used.
 pub async fn start(settings: &Settings, listen: &str) -> Result<Listener, ConnectError> {
-    let receiver = Receiver::connect(settings).await?;
-    let deployment = Arc::new(Deployment::connect(settings).await?);
+    let renewal = Renewal::start(settings).await?;
+    let renew = Arc::clone(&renewal.asked);
     let unusable = |reason: String| ConnectError::Unusable { file: settings.file.clone(), reason };
     let cannot_listen = |error| {
         unusable(format!("cannot listen on {listen}: {error}; choose another with `listen:` or --listen HOST:PORT"))
@@ -91,11 +95,12 @@ pub async fn start(settings: &Settings, listen: &str) -> Result<Listener, Connec
 
     let metrics: Arc<Mutex<Metrics>> = Arc::default();
     // By name: a repository that is configured twice has one worker.
+    let deployment = renewal::now(&renewal.deployment());
     let names = deployment.repositories().iter().map(|repository| repository.id.clone());
     let pokers: BTreeMap<RepositoryId, Arc<Notify>> = names.map(|id| (id, Arc::default())).collect();
     for (repository, poked) in &pokers {
         let worker = Worker {
-            deployment: Arc::clone(&deployment),
+            deployment: renewal.deployment(),
             repository: repository.clone(),
             poked: Arc::clone(poked),
             tell: tell.clone(),
@@ -103,20 +108,28 @@ pub async fn start(settings: &Settings, listen: &str) -> Result<Listener, Connec
         };
         tokio::spawn(worker.work(stopping.clone()));
     }
+    let workers: Vec<_> = pokers.values().cloned().collect();
     let sweeper = Sweeper {
-        deployment: Arc::clone(&deployment),
-        workers: pokers.values().cloned().collect(),
+        deployment: renewal.deployment(),
+        workers: workers.clone(),
         tell: tell.clone(),
         metrics: Arc::clone(&metrics),
     };
     tokio::spawn(sweeper.work(stopping.clone()));
-    let door = Arc::new(Door { receiver, deployment, pokers, tell, metrics });
+    let (receiver, deployment) = (renewal.receiver(), renewal.deployment());
+    let door = Arc::new(Door { receiver, deployment, pokers, tell: tell.clone(), metrics });
     tokio::spawn(keep_counting(Arc::clone(&door), stopping.clone()));
-    tokio::spawn(accept(socket, door, stopping));
-    Ok(Listener { address, happened, stop })
+    tokio::spawn(accept(socket, door, stopping.clone()));
+    tokio::spawn(keep_renewing(renewal, workers, tell, stopping));
+    Ok(Listener { address, happened, stop, renew })
 }
 
 impl Listener {
+    /// Reads the secrets again, soon.
+    pub fn renew(&self) {
+        self.renew.notify_one();
+    }
+
     /// Takes no more connections, and lets what is under way end.
     pub async fn stop(mut self, mut show: impl FnMut(&Happened)) {
         self.stop.send_replace(true);
@@ -137,8 +150,8 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
 // ------------------------------------------------------------------------------------------------ HTTP
 
 struct Door {
-    receiver: Receiver,
-    deployment: Arc<Deployment>,
+    receiver: Current<Receiver>,
+    deployment: Current<Deployment>,
     pokers: BTreeMap<RepositoryId, Arc<Notify>>,
     tell: mpsc::Sender<Happened>,
     metrics: Arc<Mutex<Metrics>>,
@@ -197,18 +210,19 @@ impl Door {
     }
 
     async fn take(&self, request: Request<Incoming>) -> Answer {
-        let limit = self.receiver.config.limits.body.0;
+        let receiver = renewal::now(&self.receiver);
+        let limit = receiver.config.limits.body.0;
         let (parts, body) = request.into_parts();
         match timeout(SLOWEST, Limited::new(body, limit).collect()).await {
             Ok(Ok(body)) => {
                 let request = Request::from_parts(parts, body.to_bytes().to_vec());
                 if let Some((Wanted::Metrics, in_path)) = Wanted::of(&request) {
-                    return match status::admit(&self.receiver.viewers, in_path, &request) {
+                    return match status::admit(&receiver.viewers, in_path, &request) {
                         Ok(()) => status::metrics(self.numbers()),
                         Err(answer) => *answer,
                     };
                 }
-                self.receiver.answer(&request, &writer("receive"), Timestamp::now()).await
+                receiver.answer(&request, &writer("receive"), Timestamp::now()).await
             }
             Ok(Err(error)) if error.is::<LengthLimitError>() => Answer::too_large(limit),
             Ok(Err(error)) => Answer::bad_request(&format!("the body ended early: {error}")),
@@ -225,14 +239,14 @@ async fn keep_counting(door: Arc<Door>, mut stopping: watch::Receiver<bool>) {
             () = sleep(COUNT) => {}
             () = stopped(&mut stopping) => ends = true,
         }
-        door.receiver.flush(&writer("receive"), Timestamp::now()).await;
+        renewal::now(&door.receiver).flush(&writer("receive"), Timestamp::now()).await;
     }
 }
 
 impl Door {
     fn numbers(&self) -> String {
         let mut metrics = locked(&self.metrics);
-        metrics.registry_calls(self.deployment.registry_calls());
+        metrics.registry_calls(renewal::now(&self.deployment).registry_calls());
         metrics.prometheus()
     }
 }
@@ -246,7 +260,7 @@ fn broken() -> Response<Full<Bytes>> {
 // ------------------------------------------------------------------------------------------------ workers
 
 struct Worker {
-    deployment: Arc<Deployment>,
+    deployment: Current<Deployment>,
     repository: RepositoryId,
     /// Keeps one notice while nobody waits, so none is missed between two looks.
     poked: Arc<Notify>,
@@ -263,14 +277,15 @@ impl Worker {
         let mut next = None;
         loop {
             due |= next.is_some_and(|next| next <= Timestamp::now());
-            if let Some((causes, result)) = self.look(due).await {
+            let deployment = renewal::now(&self.deployment);
+            if let Some((causes, result)) = self.look(&deployment, due).await {
                 due = result.is_err();
                 next = result.as_ref().map_or(next, |report| report.prepared.due.first());
                 failures = if due { failures + 1 } else { 0 };
                 locked(&self.metrics).proposed(&self.repository, &result.as_ref(), Timestamp::now());
                 let happened = Happened::Proposed(self.repository.clone(), causes, result.map(Box::new));
                 let _ = self.tell.send(happened).await;
-                for reason in self.deployment.not_told() {
+                for reason in deployment.not_told() {
                     let _ = self.tell.send(Happened::NotTold(reason)).await;
                 }
             }
@@ -282,12 +297,12 @@ impl Worker {
     }
 
     /// `None` if there is nothing to look for.
-    async fn look(&self, due: bool) -> Option<(Vec<String>, Result<propose::Report, Error>)> {
-        match inbox::waiting(&self.deployment, &self.repository).await {
+    async fn look(&self, deployment: &Deployment, due: bool) -> Option<(Vec<String>, Result<propose::Report, Error>)> {
+        match inbox::waiting(deployment, &self.repository).await {
             Ok(pokes) if pokes.is_empty() && !due => None,
             Ok(pokes) => {
                 let causes = pokes.iter().map(|poke| poke.stem().to_owned()).collect();
-                Some((causes, inbox::serve(&self.deployment, &self.repository, &pokes).await))
+                Some((causes, inbox::serve(deployment, &self.repository, &pokes).await))
             }
             Err(error) => Some((Vec::new(), Err(error.into()))),
         }
@@ -312,7 +327,7 @@ fn until(then: Timestamp) -> Duration {
 }
 
 struct Sweeper {
-    deployment: Arc<Deployment>,
+    deployment: Current<Deployment>,
     workers: Vec<Arc<Notify>>,
     tell: mpsc::Sender<Happened>,
     metrics: Arc<Mutex<Metrics>>,
@@ -325,12 +340,13 @@ impl Sweeper {
                 () = sleep(SWEEP) => {}
                 () = stopped(&mut stopping) => return,
             }
-            let result = self.deployment.sweep(sweep::What::Due, &writer("sweep"), Timestamp::now()).await;
-            for reason in self.deployment.not_told() {
+            let deployment = renewal::now(&self.deployment);
+            let result = deployment.sweep(sweep::What::Due, &writer("sweep"), Timestamp::now()).await;
+            for reason in deployment.not_told() {
                 let _ = self.tell.send(Happened::NotTold(reason)).await;
             }
             // It is made anew for whoever asks here: this is the copy in the store. What fails is tried again.
-            let _ = self.deployment.publish(&writer("status"), Timestamp::now()).await;
+            let _ = deployment.publish(&writer("status"), Timestamp::now()).await;
             if let Ok(report) = &result {
                 locked(&self.metrics).swept(report);
                 if !report.poked.is_empty() {
@@ -340,6 +356,29 @@ impl Sweeper {
                 }
             }
             let _ = self.tell.send(Happened::Swept(result)).await;
+        }
+    }
+}
+
+async fn keep_renewing(
+    renewal: Renewal,
+    workers: Vec<Arc<Notify>>,
+    tell: mpsc::Sender<Happened>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let mut failed = false;
+    loop {
+        let renewed = tokio::select! {
+            renewed = renewal.next(failed) => renewed,
+            () = stopped(&mut stopping) => return,
+        };
+        failed = renewed.result.is_err();
+        if renewed.asked && !failed {
+            // Whatever failed for want of them need not wait.
+            workers.iter().for_each(|worker| worker.notify_one());
+        }
+        if renewed.asked || failed {
+            let _ = tell.send(Happened::Renewed(renewed)).await;
         }
     }
 }

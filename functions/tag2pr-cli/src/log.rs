@@ -58,6 +58,9 @@ fn entry(happened: &Happened) -> Value {
             event("swept", json!({ "found": report.sentences(), "missed": report.missed(), "error": null }))
         }
         Happened::Swept(Err(error)) => event("swept", json!({ "found": [], "error": error.to_string() })),
+        Happened::Renewed(renewed) => {
+            event("renewed", json!({ "error": renewed.result.as_ref().err().map(ToString::to_string) }))
+        }
     }
 }
 
@@ -87,6 +90,10 @@ fn text(happened: &Happened) {
         Happened::NotTold(reason) => bad(reason),
         Happened::Swept(Ok(report)) => report.sentences().iter().for_each(|sentence| good(sentence)),
         Happened::Swept(Err(error)) => bad(&format!("sweep: {error}; it will be tried again")),
+        Happened::Renewed(renewed) => match &renewed.result {
+            Ok(()) => good("the secrets were read again"),
+            Err(error) => bad(&format!("{error}; what was read before is used until it can be")),
+        },
     }
 }
 

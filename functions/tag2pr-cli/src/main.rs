@@ -12,6 +12,7 @@ mod log;
 mod markdown;
 mod output;
 mod readonly;
+mod renewal;
 mod report;
 mod show;
 mod signals;

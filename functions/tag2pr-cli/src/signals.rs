@@ -1,4 +1,4 @@
-//! How a person or a supervisor ends a process that would run for ever.
+//! How a person or a supervisor ends a process that would run for ever, or tells it something.
 
 use std::io;
 
@@ -22,5 +22,20 @@ impl Stop {
             _ = self.interrupted.recv() => {}
             _ = self.terminated.recv() => {}
         }
+    }
+}
+
+/// Listens for SIGHUP: secrets have been changed.
+pub struct Reload(Signal);
+
+impl Reload {
+    /// From here on the signal does not end the process.
+    pub fn listen() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Returns when it has come.
+    pub async fn wanted(&mut self) {
+        self.0.recv().await;
     }
 }

@@ -16,7 +16,7 @@ mod ecr;
 mod key_sets;
 mod notifying;
 mod receiver;
-mod renewed;
+pub mod renewed;
 mod secrets;
 mod settings;
 

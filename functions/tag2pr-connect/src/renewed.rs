@@ -7,11 +7,11 @@ use tokio::sync::Mutex;
 
 use crate::ConnectError;
 
-/// How old a secret that AWS keeps may be: a rotated one must come to us before the old one is taken away.
-const AGE: Duration = Duration::from_secs(300);
+/// How old a secret in a file or at AWS may be: a rotated one must come to us before the old one is taken away.
+pub const AGE: Duration = Duration::from_secs(300);
 
 /// After a failure to renew them.
-const AGAIN: Duration = Duration::from_secs(60);
+pub const AGAIN: Duration = Duration::from_secs(60);
 
 /// What may have to be connected anew.
 pub trait Connected: Sized {

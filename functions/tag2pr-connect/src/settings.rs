@@ -151,7 +151,10 @@ async fn from_store(store: &str) -> Result<Found, ConnectError> {
 
 /// A path that is relative to the configuration's own folder; a URL stays as it is, and so does nothing.
 pub(crate) fn from(base: &Path, path: &str) -> String {
-    if path.contains("://") || path.is_empty() { path.to_owned() } else { base.join(path).display().to_string() }
+    if path.contains("://") || path.is_empty() {
+        return path.to_owned();
+    }
+    base.join(path.strip_prefix("./").unwrap_or(path)).display().to_string()
 }
 
 fn variable(name: &str) -> Option<String> {

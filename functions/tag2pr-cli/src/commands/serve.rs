@@ -12,7 +12,7 @@ use tag2pr_connect::Settings;
 use crate::listener;
 use crate::log;
 use crate::output::{BAD, BOLD, CommandResult, DIM, During, Failure, Format, TITLE, line, note, styled};
-use crate::signals::Stop;
+use crate::signals::{Reload, Stop};
 
 /// Listen for deliveries and open pull requests.
 #[derive(Debug, clap::Args)]
@@ -34,6 +34,7 @@ pub async fn run(args: &Args, format: Format) -> CommandResult {
         ));
     }
     let mut stop = Stop::listen().during("listening for signals")?;
+    let mut reload = Reload::listen().during("listening for signals")?;
     let listen = args.listen.as_deref().unwrap_or(&settings.config.listen);
     let mut listener = listener::start(&settings, listen).await.during("starting")?;
     match format {
@@ -43,6 +44,7 @@ pub async fn run(args: &Args, format: Format) -> CommandResult {
     loop {
         tokio::select! {
             () = stop.wanted() => break,
+            () = reload.wanted() => listener.renew(),
             Some(happened) = listener.happened.recv() => log::show(&happened, format),
             else => return Err(Failure::new("the listener stopped")),
         }
