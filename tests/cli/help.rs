@@ -7,10 +7,26 @@ fn each_command_says_what_it_does() {
     let environment = TestEnvironment::new();
     assert_snapshot!("help", environment.run(&["--help"]));
     for command in [
-        "demo", "serve", "replay", "decode", "explain", "check", "update", "propose", "sweep", "status", "hold",
+        "demo",
+        "serve",
+        "replay",
+        "decode",
+        "explain",
+        "check",
+        "update",
+        "propose",
+        "sweep",
+        "status",
+        "hold",
         "release",
+        "init",
+        "schema",
+        "completions",
+        "man",
     ] {
-        assert_snapshot!(format!("help-{command}"), environment.run(&[command, "--help"]));
+        let help = environment.run(&[command, "--help"]);
+        assert!(help.stdout.contains("Examples:\n  "), "{command} has no examples");
+        assert_snapshot!(format!("help-{command}"), help);
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(unreachable_pub)]
 
 mod commands;
+mod help;
 mod inbox;
 mod listener;
 mod log;
@@ -14,6 +15,7 @@ mod output;
 mod readonly;
 mod renewal;
 mod report;
+mod senders;
 mod show;
 mod signals;
 mod table;
@@ -22,14 +24,14 @@ mod worktree;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::output::Format;
 
 /// A registry says "this image was pushed"; seconds later a pull request stands in the GitOps repository, with the one
 /// line changed and the reason for it underneath.
 #[derive(Debug, Parser)]
-#[command(name = "tag2pr", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "tag2pr", version, max_term_width = 100, disable_help_subcommand = true, after_help = help::TAG2PR)]
 struct Cli {
     /// How results are printed: `text`, or `json`, which is a stable interface.
     #[arg(
@@ -73,6 +75,14 @@ enum Command {
     Hold(commands::holds::HoldArgs),
     /// Release what is held: after a closed pull request, a rollback, or `hold`.
     Release(commands::holds::ReleaseArgs),
+    /// Write a first tag2pr.yaml, and say what to enter at the registry.
+    Init(commands::init::Args),
+    /// Print the JSON Schema of a configuration file.
+    Schema(commands::schema::Args),
+    /// Print a script that completes commands and options in a shell.
+    Completions(commands::completions::Args),
+    /// Print a manual page, or write all of them into a folder.
+    Man(commands::man::Args),
 }
 
 fn main() -> ExitCode {
@@ -95,6 +105,10 @@ fn main() -> ExitCode {
             Command::Status(args) => commands::status::run(args, cli.output).await,
             Command::Hold(args) => commands::holds::hold(args, cli.output).await,
             Command::Release(args) => commands::holds::release(args, cli.output).await,
+            Command::Init(args) => commands::init::run(args, cli.output),
+            Command::Schema(args) => commands::schema::run(args),
+            Command::Completions(args) => commands::completions::run(args, Cli::command(), cli.output),
+            Command::Man(args) => commands::man::run(args, Cli::command(), cli.output),
         }
     });
     // A blocked name look-up must not keep a finished command alive.

@@ -17,8 +17,9 @@ use crate::image::ImageName;
 use crate::problem::{Problem, read_yaml};
 use crate::repository_settings::Age;
 
-/// Everything in `tag2pr.yaml`.
+/// `tag2pr.yaml`: what a deployment of tag2pr is made of.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Config {
     /// A directory, or `s3://bucket/prefix`.
@@ -51,10 +52,12 @@ pub struct Config {
 
 /// Who may see how things stand, over HTTP.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Viewers {
     /// What they prove themselves with; one, or several while they are being rotated.
     #[serde(deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::secrets"))]
     pub token: Vec<SecretRef>,
 }
 
@@ -63,10 +66,13 @@ fn default_listen() -> String {
 }
 
 pub use notify::{Notify, Reached, WebhookUrl};
+#[cfg(feature = "schema")]
+pub(crate) use source::Kind;
 pub use source::{Oidc, Source};
 
 /// One registry.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Registry {
     /// Host, with its port if it has one.
@@ -115,6 +121,7 @@ impl<'de> Deserialize<'de> for RegistryCredentials {
 
 /// One manifests repository.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Repository {
     /// `https://github.com/acme/fleet.git`, or the path of a bare repository.
@@ -124,6 +131,7 @@ pub struct Repository {
     pub branch: String,
     /// What kind of forge it is on; guessed from the URL where it is known.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::host"))]
     pub host: Option<String>,
     /// The forge's API, where it is not where the URL says.
     #[serde(default)]
@@ -133,6 +141,7 @@ pub struct Repository {
     pub credentials: Option<Credentials>,
     /// What the host's own webhook proves itself with, at `/hosts/<name>`: one secret, or several.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::secrets"))]
     pub webhook: Vec<SecretRef>,
     /// A file with the certificate authority that signed its certificate, PEM.
     #[serde(default)]
@@ -145,6 +154,7 @@ fn main_branch() -> String {
 
 /// How to get into a repository and its forge: a token, or a GitHub App.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Credentials {
     /// A token that may read and write contents and pull requests.
@@ -195,9 +205,11 @@ pub enum Way<'a> {
 
 /// How much is accepted.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Limits {
     /// The longest body of a delivery.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = "1MiB")))]
     pub body: Size,
 }
 
@@ -209,9 +221,11 @@ impl Default for Limits {
 
 /// How often registries are asked for what no delivery told of.
 #[derive(Debug, Clone, Copy, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Sweep {
     /// From one listing of an image's tags to the next.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = "1h")))]
     pub listing: Age,
     /// Requests to one registry in one sweep; a listing that needs more goes on with the next one, a minute later.
     pub requests: u32,

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 /// From one moment of the week to another, or every day from one time to another, in a time zone.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "Written"))]
 #[serde(try_from = "Written")]
 pub struct Frozen {
     from: Moment,
@@ -15,12 +16,19 @@ pub struct Frozen {
     zone: TimeZone,
 }
 
-/// As it stands in the file.
+/// Hours in which pull requests are opened as drafts.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Frozen"))]
 #[serde(deny_unknown_fields)]
 struct Written {
+    /// `Fri 15:00`, or `18:00` for every day.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::moment"))]
     from: String,
+    /// `Mon 08:00`, likewise.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::moment"))]
     to: String,
+    /// `Europe/Berlin`
     zone: String,
 }
 

@@ -40,6 +40,8 @@ pub mod problem;
 pub mod proposal;
 pub mod repository_settings;
 pub mod repository_url;
+#[cfg(feature = "schema")]
+mod schema;
 pub mod seams;
 pub mod secret;
 pub mod status;

@@ -15,8 +15,9 @@ use crate::problem::{Problem, read_yaml};
 /// Where it lies.
 pub const FILE: &str = ".tag2pr.yaml";
 
-/// Everything in `.tag2pr.yaml`.
+/// `.tag2pr.yaml`, at the root of a manifests repository: what Flux's objects cannot say, or all of it without Flux.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct RepositorySettings {
     /// Whether automations count although `suspend: true` silences Flux for them.
@@ -31,6 +32,7 @@ pub struct RepositorySettings {
 
 /// One policy. An ImagePolicy of its name is overlaid with what is said here; without one this is the policy.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PolicySettings {
     /// `namespace/name`
@@ -47,8 +49,9 @@ pub struct PolicySettings {
     /// By what to rank.
     #[serde(default)]
     pub policy: Option<PolicyChoice>,
-    /// `Never`, `IfNotPresent` or `Always`
+    /// Whether the digest is written beside the tag: `Never`, `IfNotPresent` or `Always`.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::digest_reflection"))]
     pub digest_reflection_policy: Option<String>,
     /// How long a tag must have been known here before it is proposed.
     #[serde(default)]
@@ -61,6 +64,7 @@ pub struct PolicySettings {
 /// How the pull requests of an automation shall be; without an ImageUpdateAutomation of its name this is one, for people
 /// without Flux: which folder, under which name. `*` stands for all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ProposalSettings {
     /// `namespace/name`: its policies are those of the namespace.
@@ -102,6 +106,7 @@ pub struct ProposalSettings {
 
 /// What shares a pull request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Grouping {
     /// Everything that an automation changes.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tag2pr::findings::{self, CATALOGUE, Finding};
 use tag2pr::image::ImageName;
+use tag2pr::manifests::Manifests;
 
 use crate::output::{CODE, CommandResult, DIM, During, Format, beside, count, json, line, styled};
 use crate::tags::{self, TagsFile};
@@ -15,6 +16,7 @@ use crate::{report, worktree};
 
 /// Find what is wrong with policies, markers and automations, and how to mend it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = crate::help::CHECK)]
 pub struct Args {
     /// The folder with the manifests, or one file.
     #[arg(value_name = "PATH", required_unless_present = "codes")]
@@ -57,20 +59,23 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
     let checked = Checked { findings: findings::check(&manifests, &tags) };
     match format {
         Format::Json => json(&checked),
-        Format::Text => {
-            report::print(&checked.findings, &manifests.files);
-            let automations: BTreeSet<&str> = manifests.automations.iter().map(|one| one.whole.as_str()).collect();
-            let looked_at = format!(
-                "{} in {}, {} and {}",
-                report::summary(&checked.findings),
-                count(manifests.policies.len(), "policy", "policies"),
-                count(automations.len() + manifests.passed_over.len(), "automation", "automations"),
-                count(manifests.markers.values().map(Vec::len).sum(), "marked value", "marked values"),
-            );
-            line(styled(DIM, looked_at));
-        }
+        Format::Text => print(&manifests, &checked.findings),
     }
     Ok(report::exit_code(&checked.findings))
+}
+
+/// Prints findings, and what was looked at.
+pub fn print(manifests: &Manifests, findings: &[Finding]) {
+    report::print(findings, &manifests.files);
+    let automations: BTreeSet<&str> = manifests.automations.iter().map(|one| one.whole.as_str()).collect();
+    let looked_at = format!(
+        "{} in {}, {} and {}",
+        report::summary(findings),
+        count(manifests.policies.len(), "policy", "policies"),
+        count(automations.len() + manifests.passed_over.len(), "automation", "automations"),
+        count(manifests.markers.values().map(Vec::len).sum(), "marked value", "marked values"),
+    );
+    line(styled(DIM, looked_at));
 }
 
 fn codes(format: Format) -> CommandResult {

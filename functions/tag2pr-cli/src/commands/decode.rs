@@ -18,6 +18,7 @@ use crate::output::{
 
 /// Say what a delivery means.
 #[derive(Debug, clap::Args)]
+#[command(after_help = crate::help::DECODE)]
 pub struct Args {
     /// The body, as the sender wrote it; `-` is standard input.
     body: PathBuf,

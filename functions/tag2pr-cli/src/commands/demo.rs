@@ -24,6 +24,7 @@ use lab::{Lab, Recorded};
 
 /// The whole way on this machine in seconds.
 #[derive(Debug, clap::Args)]
+#[command(after_help = crate::help::DEMO)]
 pub struct Args {
     /// Leave everything in this folder: the repository, the store, the configuration.
     #[arg(long, value_name = "DIR")]

@@ -24,6 +24,7 @@ use crate::tags::TagsFile;
 
 /// Say why a policy selects this tag, and why not the others.
 #[derive(Debug, clap::Args)]
+#[command(after_help = crate::help::EXPLAIN)]
 pub struct Args {
     /// One policy; all of them if none is named.
     #[arg(value_name = "NS/NAME")]

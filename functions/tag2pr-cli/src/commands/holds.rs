@@ -16,6 +16,7 @@ use crate::output::{CommandResult, DIM, During, Format, json, line, note, styled
 
 /// Hold a tag: it is not proposed any more, newer ones are.
 #[derive(Debug, clap::Args)]
+#[command(after_help = crate::help::HOLD)]
 pub struct HoldArgs {
     /// The policy that selects it.
     #[arg(value_name = "NS/NAME", value_parser = policy)]
@@ -35,6 +36,7 @@ pub struct HoldArgs {
 
 /// Release what is held: after a closed pull request, a rollback, or `hold`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = crate::help::RELEASE)]
 pub struct ReleaseArgs {
     /// The policy that selects it.
     #[arg(value_name = "NS/NAME", value_parser = policy)]

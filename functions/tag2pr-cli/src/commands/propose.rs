@@ -11,6 +11,7 @@ use crate::show::{self, Passed};
 
 /// One pass over the configured repositories, without a listener.
 #[derive(Debug, clap::Args)]
+#[command(after_help = crate::help::PROPOSE)]
 pub struct Args {
     /// The configuration; by default $TAG2PR_CONFIG, ./tag2pr.yaml, or the object tag2pr.yaml in $TAG2PR_STORE.
     #[arg(long, value_name = "FILE")]

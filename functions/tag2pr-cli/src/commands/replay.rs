@@ -26,6 +26,7 @@ use crate::show::{self, Passed};
 
 /// Send recorded deliveries through the real pipeline once more.
 #[derive(Debug, clap::Args)]
+#[command(after_help = crate::help::REPLAY)]
 pub struct Args {
     /// A body in a file, its headers beside it in `<name>.headers`; or the id of a delivery in the store.
     #[arg(required_unless_present_any = ["since", "image"], value_name = "DELIVERY")]

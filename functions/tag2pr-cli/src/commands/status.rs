@@ -19,6 +19,7 @@ use crate::readonly::ReadOnly;
 
 /// Say how things stand: from what the store remembers, and nothing else is asked.
 #[derive(Debug, clap::Args)]
+#[command(after_help = crate::help::STATUS)]
 pub struct Args {
     /// Say it again whenever it has changed.
     #[arg(long)]

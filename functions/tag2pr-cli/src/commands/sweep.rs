@@ -15,6 +15,7 @@ use crate::show;
 
 /// List the tags of every image that a policy names, and find what deliveries missed.
 #[derive(Debug, clap::Args)]
+#[command(after_help = crate::help::SWEEP)]
 pub struct Args {
     /// The configuration; by default $TAG2PR_CONFIG, ./tag2pr.yaml, or the object tag2pr.yaml in $TAG2PR_STORE.
     #[arg(long, value_name = "FILE")]

@@ -22,6 +22,7 @@ use crate::{show, worktree};
 
 /// Rewrite markers in place, offline.
 #[derive(Debug, clap::Args)]
+#[command(after_help = crate::help::UPDATE)]
 pub struct Args {
     /// The folder whose files carry the markers.
     path: PathBuf,

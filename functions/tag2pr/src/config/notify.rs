@@ -9,6 +9,7 @@ use crate::status::Kind;
 
 /// Somebody who is told what happens.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "WrittenNotify"))]
 #[serde(try_from = "WrittenNotify")]
 pub struct Notify {
     /// How they are reached.
@@ -40,12 +41,19 @@ pub enum WebhookUrl {
     Secret(SecretRef),
 }
 
+/// Somebody who is told what happens: a webhook, or a topic.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Notify"))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct WrittenNotify {
+    /// The address of a webhook, or a reference to the secret that it is in.
     url: Option<String>,
+    /// What the webhook is signed with.
     secret: Option<SecretRef>,
+    /// In place of both: the ARN of a topic of AWS SNS.
     topic: Option<String>,
+    /// What they want to know; everything if nothing is said.
     events: Option<BTreeSet<Kind>>,
 }
 

@@ -10,6 +10,7 @@ use crate::jwt::Expectations;
 
 /// One sender of deliveries.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "Written"))]
 #[serde(try_from = "Written")]
 pub struct Source {
     /// What it speaks; `None` (`type: auto`): whatever the request looks like, for a network that is trusted. It takes a
@@ -29,24 +30,34 @@ pub struct Source {
     pub fields: Fields,
 }
 
-/// A source as it stands in the file.
+/// One sender of deliveries, at the path `/hooks/<its name here>`.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Source"))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Written {
+    /// What it speaks. `auto`: whatever the request looks like, for a network that is trusted.
     #[serde(rename = "type")]
     kind: Kind,
+    /// What proves a delivery: one secret, or several while they are being rotated.
     #[serde(default, deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::secrets"))]
     secret: Vec<SecretRef>,
+    /// Whose identity tokens prove a delivery, in place of a secret.
     oidc: Option<Oidc>,
+    /// The registry it speaks for, whatever host the body names: for senders that name none, or an internal one.
     registry: Option<String>,
+    /// `ecr` only: the account whose events it takes when AWS hands them to the function; any if absent.
     account: Option<String>,
+    /// `ecr` only: the region, likewise.
     region: Option<String>,
+    /// `generic` only: where in the body what stands.
     fields: Option<Fields>,
 }
 
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
-struct Kind(Option<Sender>);
+pub(crate) struct Kind(Option<Sender>);
 
 impl TryFrom<String> for Kind {
     type Error = crate::delivery::UnknownSender;
@@ -93,6 +104,7 @@ impl TryFrom<Written> for Source {
 
 /// Whose identity tokens prove a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "WrittenOidc"))]
 #[serde(try_from = "WrittenOidc")]
 pub struct Oidc {
     /// What must be true of a token.
@@ -101,15 +113,24 @@ pub struct Oidc {
     pub keys: String,
 }
 
+/// Whose identity tokens prove a delivery. One of `email`, `subject` and `claims` has to be there.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "Oidc"))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct WrittenOidc {
+    /// `iss`: who issues them, `https://accounts.google.com`.
     issuer: String,
+    /// `aud`: whom they are for.
     audience: String,
+    /// `email`: whom they are about.
     email: Option<String>,
+    /// `sub`: likewise.
     subject: Option<String>,
+    /// Any other claims, with the values that they must have.
     #[serde(default)]
     claims: BTreeMap<String, String>,
+    /// Where the issuer's keys are: an https address, or `file:PATH`. Known for Google, GitHub, gitlab.com and Entra ID.
     keys: Option<String>,
 }
 

@@ -25,6 +25,7 @@ pub(super) const FACE: Face = Face {
 
 /// Where in a body what stands: JSON pointers, `/repository/name`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Fields {
     /// The whole reference: `ghcr.io/acme/web:1.0@sha256:…`. What stands in a field of its own counts more.

@@ -12,18 +12,22 @@ use crate::repository_settings::Name;
 
 /// A rule of `.tag2pr.yaml`: values that are found by where they stand. None is ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct FieldRule {
     /// Which JSON or YAML files.
     #[serde(deserialize_with = "one_or_more")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::texts"))]
     pub files: Vec<Glob>,
     /// Where in them: each pointer for itself, wherever it leads to a value.
     #[serde(deserialize_with = "one_or_more")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::texts"))]
     pub at: Vec<Pointer>,
     /// `namespace/name`
     pub policy: Name,
     /// Which part of the image; the whole reference by default.
     #[serde(default = "Part::reference", deserialize_with = "part")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::part"))]
     pub part: Part,
 }
 

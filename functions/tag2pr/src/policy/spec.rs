@@ -57,6 +57,7 @@ pub struct PolicySpec {
 
 /// By what to rank. Flux does not insist on one: the first of its three that is there counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct PolicyChoice {
     /// By version.
@@ -71,11 +72,13 @@ pub struct PolicyChoice {
 
 /// `newest: {}`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct NewestSpec {}
 
 /// `semver: { range: 1.x }`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SemverSpec {
     /// The range.
@@ -85,15 +88,18 @@ pub struct SemverSpec {
 
 /// `numerical: { order: asc }`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct OrderSpec {
     /// `asc` or `desc`; empty means `asc`.
     #[serde(deserialize_with = "text")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::order"))]
     pub order: String,
 }
 
 /// `filterTags`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FilterTags {
     /// A Go regular expression; empty matches all.
