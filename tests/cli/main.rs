@@ -14,6 +14,7 @@ mod help;
 mod init;
 mod mishaps;
 mod passes;
+mod readme;
 mod replay;
 mod schema;
 mod serve;
