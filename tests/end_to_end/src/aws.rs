@@ -120,10 +120,19 @@ impl Aws {
 
     /// Keeps a secret, and returns its name.
     pub async fn keep(&self, secret: &Value) -> String {
+        self.keep_as(&self.name, secret).await
+    }
+
+    /// Keeps a secret whose name ends so, and returns its name.
+    pub async fn keep_one_of(&self, end: &str, secret: &Value) -> String {
+        self.keep_as(&format!("{}/{end}", self.name), secret).await
+    }
+
+    async fn keep_as(&self, name: &str, secret: &Value) -> String {
         let token = format!("{:032}", std::process::id());
-        let secret = json!({ "Name": self.name, "SecretString": secret.to_string(), "ClientRequestToken": token });
+        let secret = json!({ "Name": name, "SecretString": secret.to_string(), "ClientRequestToken": token });
         self.call(&self.secrets, "secretsmanager", "secretsmanager.CreateSecret", "1.1", &secret).await;
-        self.name.clone()
+        name.to_owned()
     }
 
     async fn queue(&self, action: &str, input: &Value) -> Value {

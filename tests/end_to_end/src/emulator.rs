@@ -40,6 +40,17 @@ impl Emulator {
     ///
     /// When it is there and does not start.
     pub fn start(folder: &Path, variables: &[(&str, String)]) -> Option<Self> {
+        Self::start_each(folder, |_| {
+            variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+        })
+    }
+
+    /// The same, where each function sees variables of its own.
+    ///
+    /// # Panics
+    ///
+    /// When the program is there and does not start.
+    pub fn start_each(folder: &Path, variables: impl Fn(&str) -> Vec<(String, String)>) -> Option<Self> {
         static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(build);
         let program = parts::variable("TAG2PR_CARGO_LAMBDA", "cargo-lambda, which emulates AWS Lambda")?;
         let programs = &*PROGRAMS;
@@ -70,7 +81,7 @@ impl Emulator {
                 .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
                 .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
                 .env("AWS_LAMBDA_RUNTIME_API", format!("{}/.rt/{function}", emulator.url))
-                .envs(variables.iter().map(|(name, value)| (name, value)))
+                .envs(variables(function))
                 .current_dir(folder);
             emulator.spawn(command, &output);
         }

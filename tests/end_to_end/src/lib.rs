@@ -5,6 +5,7 @@ pub mod aws;
 pub mod browser;
 pub mod emulator;
 pub mod proxy;
+pub mod recorder;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -112,7 +112,11 @@ async fn pass(client: &reqwest::Client, state: &Mutex<State>, request: Request<B
     answer.unwrap_or_else(|_| HangUp::response())
 }
 
-async fn forward(client: &reqwest::Client, request: Request<Bytes>) -> Result<Response<Bytes>, reqwest::Error> {
+/// Sends a request on to the address that it names, and brings back the answer.
+pub(crate) async fn forward(
+    client: &reqwest::Client,
+    request: Request<Bytes>,
+) -> Result<Response<Bytes>, reqwest::Error> {
     let (mut parts, body) = request.into_parts();
     parts.headers.remove(http::header::CONTENT_LENGTH);
     let mut onward = client.request(parts.method, parts.uri.to_string()).headers(parts.headers);
