@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use tag2pr::config::{self, RegistryCredentials, Way};
+use tag2pr::config::{self, RegistryCredentials, SecretRef, Way};
 use tag2pr::flow::Error;
 use tag2pr::flow::propose::{self, Outside, Report};
 use tag2pr::flow::{lease, notify, status, sweep};
@@ -359,6 +359,7 @@ fn repository(
         tag2pr_git::Repository::open(tag2pr_git::Settings {
             credentials: tokens.as_ref().map(|tokens| git_credentials(credentials, kind, tokens)),
             ca: one.ca.as_ref().map(|path| settings.base.join(path)),
+            signer: one.signing.as_ref().map(|signing| signer(&signing.key, secrets)).transpose()?,
             ..tag2pr_git::Settings::new(url.to_string(), settings.cache.join("git"))
         })
         .map_err(|error| unusable(error.to_string()))?,
@@ -387,6 +388,13 @@ fn git_credentials(
     let user =
         credentials.and_then(|credentials| credentials.user.clone()).unwrap_or_else(|| kind.git_user().to_owned());
     tag2pr_git::Credentials { user, token: Arc::clone(tokens) }
+}
+
+fn signer(key: &SecretRef, secrets: &Secrets) -> Result<Arc<tag2pr_git::Signer>, ConnectError> {
+    let signer = tag2pr_git::Signer::new(&secrets.read(key)?);
+    let refused =
+        |error: tag2pr_git::InvalidKey| ConnectError::Secret { reference: key.to_string(), reason: error.to_string() };
+    signer.map(Arc::new).map_err(refused)
 }
 
 /// The connections to a repository's forge: no redirects, and its own certificate authority if it has one.

@@ -95,12 +95,13 @@ pub(crate) fn of_ours(config: &Config) -> impl Iterator<Item = &SecretRef> {
         Some(RegistryCredentials::Ecr) | None => None,
     });
     let repositories = config.repositories.iter().filter_map(|one| one.credentials.as_ref());
+    let signing = config.repositories.iter().filter_map(|one| Some(&one.signing.as_ref()?.key));
     let told = config.notify.iter().filter_map(|notify| match &notify.to {
         Reached::Webhook { url, secret } => Some([Some(secret), url.secret()]),
         Reached::Topic(_) => None,
     });
     let told = told.flatten().flatten();
-    registries.chain(repositories.flat_map(|one| one.token.iter().chain(&one.key))).chain(told)
+    registries.chain(repositories.flat_map(|one| one.token.iter().chain(&one.key))).chain(signing).chain(told)
 }
 
 /// Asks AWS for a secret, by its name or its ARN.

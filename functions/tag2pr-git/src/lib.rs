@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `objects` | files of a commit, and a new commit: the object database alone |
 //! | `packs` | the blobs of packs, read along their chains of deltas |
+//! | `signing` | the signature of a commit |
 //! | `local` | branches of a repository on this disk |
 //! | `remote` | branches of a repository behind a URL: list, fetch, push |
 //! | `transport` | Git's smart HTTP protocol carried by reqwest: credentials, redirects, what a status means |
@@ -16,6 +17,7 @@ mod local;
 mod objects;
 mod packs;
 mod remote;
+mod signing;
 mod transport;
 
 use std::collections::BTreeSet;
@@ -28,6 +30,8 @@ use git2::Oid;
 use tag2pr::repository_url::{RepositoryUrl, Scheme, UrlError};
 use tag2pr::seams::{CommitId, File, GitError, GitRepository, NewCommit, Snapshot, Tokens, Wanted};
 use tokio::sync::Mutex;
+
+pub use signing::{InvalidKey, Signer};
 
 /// Who we are to the Git server: HTTP basic authentication, sent to the URL's own origin and nowhere else.
 #[derive(Debug, Clone)]
@@ -49,6 +53,8 @@ pub struct Settings {
     pub credentials: Option<Credentials>,
     /// A file of certificates (PEM) to trust in addition to the system's.
     pub ca: Option<PathBuf>,
+    /// Signs the commits; `None`: they are not signed.
+    pub signer: Option<Arc<Signer>>,
     /// How long a connection may take to be made.
     pub connect: Duration,
     /// How long the server may be silent.
@@ -67,6 +73,7 @@ impl Settings {
             cache: cache.into(),
             credentials: None,
             ca: None,
+            signer: None,
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             largest_file: 1 << 20,
@@ -136,6 +143,7 @@ impl From<git2::Error> for Failure {
 #[derive(Clone)]
 pub struct Repository {
     url: String,
+    signer: Option<Arc<Signer>>,
     backend: Arc<Mutex<Backend>>,
 }
 
@@ -158,7 +166,7 @@ impl Repository {
             Scheme::Local => Backend::Local(local::Local::open(Path::new(&url.path), settings.largest_file)?),
             Scheme::Https | Scheme::Http | Scheme::Ssh => Backend::Remote(remote::Remote::open(&url, &settings)?),
         };
-        Ok(Self { url: url.to_string(), backend: Arc::new(Mutex::new(backend)) })
+        Ok(Self { url: url.to_string(), signer: settings.signer, backend: Arc::new(Mutex::new(backend)) })
     }
 
     /// Where it is, without credentials.
@@ -231,10 +239,10 @@ impl GitRepository for Repository {
 
     async fn commit(&self, commit: &NewCommit) -> Result<CommitId, GitError> {
         let parent = self.oid(&commit.parent)?;
-        let commit = commit.clone();
+        let (commit, signer) = (commit.clone(), self.signer.clone());
         let made = self.run(move |backend| match backend {
-            Backend::Local(local) => local.commit(parent, &commit),
-            Backend::Remote(remote) => remote.commit(parent, &commit),
+            Backend::Local(local) => local.commit(parent, &commit, signer.as_deref()),
+            Backend::Remote(remote) => remote.commit(parent, &commit, signer.as_deref()),
         });
         Ok(CommitId(made.await?.to_string()))
     }

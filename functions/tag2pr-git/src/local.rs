@@ -8,7 +8,7 @@ use std::path::Path;
 use git2::{ErrorCode, Oid, Repository};
 use tag2pr::seams::{File, GitError, NewCommit, Snapshot, Wanted};
 
-use crate::{Failure, OpenError, branch_of, moved, objects};
+use crate::{Failure, OpenError, Signer, branch_of, moved, objects};
 
 pub(crate) struct Local {
     git: Repository,
@@ -39,8 +39,8 @@ impl Local {
         objects::read(&self.git, &self.path, commit, paths).map_err(|failure| self.told(failure))
     }
 
-    pub(crate) fn commit(&self, parent: Oid, commit: &NewCommit) -> Result<Oid, GitError> {
-        objects::commit(&self.git, &self.path, parent, commit).map_err(|failure| self.told(failure))
+    pub(crate) fn commit(&self, parent: Oid, commit: &NewCommit, signer: Option<&Signer>) -> Result<Oid, GitError> {
+        objects::commit(&self.git, &self.path, parent, commit, signer).map_err(|failure| self.told(failure))
     }
 
     pub(crate) fn push(&self, name: &str, commit: Oid, expected: Option<Oid>) -> Result<(), GitError> {

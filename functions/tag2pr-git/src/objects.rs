@@ -8,7 +8,7 @@ use git2::{FileMode, ObjectType, Oid, Repository, Signature, Time, Tree};
 use tag2pr::repository_settings;
 use tag2pr::seams::{CommitId, File, GitError, LeftOut, NewCommit, Seen, Snapshot, Wanted, Why};
 
-use crate::{Failure, packs};
+use crate::{Failure, Signer, packs};
 
 /// Files that are larger than the limit by this factor are not even looked at.
 const NOT_LOOKED_AT: usize = 64;
@@ -196,7 +196,13 @@ pub(crate) fn read(git: &Repository, url: &str, commit: Oid, paths: &BTreeSet<St
 }
 
 /// Makes a commit on top of its parent: nothing but its files differs from it, and every mode stays.
-pub(crate) fn commit(git: &Repository, url: &str, parent: Oid, new: &NewCommit) -> Result<Oid, Failure> {
+pub(crate) fn commit(
+    git: &Repository,
+    url: &str,
+    parent: Oid,
+    new: &NewCommit,
+    signer: Option<&Signer>,
+) -> Result<Oid, Failure> {
     let refused = |reason| Failure::Said(GitError::Refused { url: url.to_owned(), reason });
     let Ok(parent) = git.find_commit(parent) else {
         let reason = format!("commit {} is not known here: take a snapshot first", new.parent);
@@ -217,5 +223,12 @@ pub(crate) fn commit(git: &Repository, url: &str, parent: Oid, new: &NewCommit) 
     let tree = update.create_updated(git, &base).map_err(|error| refused(error.message().to_owned()))?;
     let author = Signature::new(&new.author.name, &new.author.email, &Time::new(new.at.as_second(), 0))
         .map_err(|error| refused(format!("`{}` <{}>: {}", new.author.name, new.author.email, error.message())))?;
-    Ok(git.commit(None, &author, &author, &new.message, &git.find_tree(tree)?, &[&parent])?)
+    let tree = git.find_tree(tree)?;
+    let Some(signer) = signer else {
+        return Ok(git.commit(None, &author, &author, &new.message, &tree, &[&parent])?);
+    };
+    let unsigned = git.commit_create_buffer(&author, &author, &new.message, &tree, &[&parent])?;
+    let text = std::str::from_utf8(&unsigned).map_err(|_| refused("the commit is not UTF-8".to_owned()))?;
+    let signature = signer.sign(text).ok_or_else(|| refused("the commit cannot be signed".to_owned()))?;
+    Ok(git.commit_signed(text, &signature, None)?)
 }

@@ -10,7 +10,7 @@ use tag2pr::seams::{File, GitError, NewCommit, Snapshot, Wanted};
 
 use crate::cache::Cache;
 use crate::transport::{Http, REMOTE, connected, printable};
-use crate::{Failure, OpenError, Settings, branch_of, moved, objects};
+use crate::{Failure, OpenError, Settings, Signer, branch_of, moved, objects};
 
 pub(crate) struct Remote {
     url: String,
@@ -48,9 +48,9 @@ impl Remote {
         self.told(read)
     }
 
-    pub(crate) fn commit(&mut self, parent: Oid, commit: &NewCommit) -> Result<Oid, GitError> {
+    pub(crate) fn commit(&mut self, parent: Oid, commit: &NewCommit, signer: Option<&Signer>) -> Result<Oid, GitError> {
         let made = match self.cache.git() {
-            Ok(git) => objects::commit(git, &self.url, parent, commit),
+            Ok(git) => objects::commit(git, &self.url, parent, commit, signer),
             Err(error) => Err(error.into()),
         };
         self.told(made)

@@ -139,6 +139,9 @@ pub struct Repository {
     /// How to get in.
     #[serde(default)]
     pub credentials: Option<Credentials>,
+    /// What its commits are signed with.
+    #[serde(default)]
+    pub signing: Option<Signing>,
     /// What the host's own webhook proves itself with, at `/hosts/<name>`: one secret, or several.
     #[serde(default, deserialize_with = "one_or_many")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::secrets"))]
@@ -150,6 +153,14 @@ pub struct Repository {
 
 fn main_branch() -> String {
     "main".to_owned()
+}
+
+/// What commits are signed with.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Signing {
+    /// A private SSH key, as `ssh-keygen -t ed25519` makes it.
+    pub key: SecretRef,
 }
 
 /// How to get into a repository and its forge: a token, or a GitHub App.

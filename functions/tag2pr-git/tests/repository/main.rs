@@ -4,5 +4,6 @@ mod cache;
 mod conformance;
 mod disk;
 mod server;
+mod signing;
 mod tls;
 mod world;
