@@ -50,6 +50,8 @@ struct Pull {
     title: String,
     description: Option<String>,
     status: String,
+    #[serde(default)]
+    is_draft: bool,
     source_ref_name: String,
     target_ref_name: String,
     last_merge_source_commit: Option<Commit>,
@@ -217,6 +219,7 @@ impl AzureDevops {
             head: CommitId(head),
             title: pull.title,
             body: pull.description.unwrap_or_default(),
+            is_draft: pull.is_draft,
         }
     }
 }

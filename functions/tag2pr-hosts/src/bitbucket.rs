@@ -209,6 +209,7 @@ impl Bitbucket {
             head: CommitId(head),
             title: pull.title,
             body: pull.description.unwrap_or_default(),
+            is_draft: pull.draft,
         })
     }
 }

@@ -104,6 +104,7 @@ impl From<Pull> for PullRequest {
             head: CommitId(pull.from_ref.latest_commit),
             title: pull.title,
             body: pull.description.unwrap_or_default(),
+            is_draft: pull.draft,
         }
     }
 }

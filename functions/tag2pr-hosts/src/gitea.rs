@@ -6,7 +6,8 @@ use reqwest::{Client, Method};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tag2pr::seams::{Asks, CommitId, Draft, GitHost, HostError, PullRequest, RepositoryId, State};
+use tag2pr::commands::PREFIX;
+use tag2pr::seams::{self, Asks, CommitId, Draft, GitHost, HostError, PullRequest, RepositoryId, State};
 use tag2pr::secret::Secret;
 use url::Url;
 
@@ -53,7 +54,19 @@ struct Side {
 
 #[derive(Deserialize)]
 struct Comment {
+    id: u64,
     body: String,
+    user: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    login: String,
+}
+
+#[derive(Deserialize)]
+struct Permission {
+    permission: String,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +87,7 @@ impl From<Pull> for PullRequest {
             },
             branch: pull.head.branch,
             head: CommitId(pull.head.sha),
+            is_draft: pull.title.starts_with(DRAFT),
             title: pull.title.strip_prefix(DRAFT).unwrap_or(&pull.title).to_owned(),
             body: pull.body.unwrap_or_default(),
         }
@@ -134,6 +148,22 @@ impl Gitea {
         self.call(Method::PATCH, self.url(&["pulls", &number.to_string()]), Some(body), About::Number(number)).await
     }
 
+    /// Everything that is written under a pull request, oldest first: never in pages.
+    async fn comments(&self, number: u64) -> Result<Vec<Comment>, HostError> {
+        let url = self.url(&["issues", &number.to_string(), "comments"]);
+        self.call(Method::GET, url, None, About::Number(number)).await
+    }
+
+    /// A token that may not ask counts nobody in.
+    async fn may_write(&self, login: &str) -> Result<bool, HostError> {
+        let url = self.url(&["collaborators", login, "permission"]);
+        match self.call::<Permission>(Method::GET, url, None, About::Repository).await {
+            Ok(Permission { permission }) => Ok(matches!(permission.as_str(), "owner" | "admin" | "write")),
+            Err(HostError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Labels are set by number.
     async fn label(&self, number: u64, names: &[String], asked: &mut Asked) -> Result<(), HostError> {
         let mut url = self.url(&["labels"]);
@@ -192,14 +222,33 @@ impl GitHost for Gitea {
         if self.get(number).await?.state != "open" {
             return Ok(());
         }
-        let comments = self.url(&["issues", &number.to_string(), "comments"]);
-        let said: Vec<Comment> = self.call(Method::GET, comments.clone(), None, About::Number(number)).await?;
-        if !said.iter().any(|said| said.body == comment) {
-            let body = Some(json!({ "body": comment }));
-            self.call::<Comment>(Method::POST, comments, body, About::Number(number)).await?;
-        }
+        self.comment(number, comment).await?;
         self.edit(number, json!({ "state": "closed" })).await?;
         Ok(())
+    }
+
+    async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
+        if !self.comments(number).await?.iter().any(|said| said.body == text) {
+            let (url, body) = (self.url(&["issues", &number.to_string(), "comments"]), json!({ "body": text }));
+            self.call::<Comment>(Method::POST, url, Some(body), About::Number(number)).await?;
+        }
+        Ok(true)
+    }
+
+    async fn commands(&self, number: u64, after: u64) -> Result<Vec<seams::Comment>, HostError> {
+        let mut commands = Vec::new();
+        for comment in self.comments(number).await? {
+            let Some(user) = comment.user.filter(|_| comment.id > after && comment.body.starts_with(PREFIX)) else {
+                continue;
+            };
+            let may_write = self.may_write(&user.login).await?;
+            commands.push(seams::Comment { id: comment.id, body: comment.body, may_write });
+        }
+        Ok(commands)
+    }
+
+    fn reads_commands(&self) -> bool {
+        true
     }
 
     async fn ready(&self, number: u64) -> Result<(), HostError> {

@@ -11,7 +11,8 @@ use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tag2pr::seams::{Asks, CommitId, Draft, GitHost, HostError, PullRequest, RepositoryId, State, Tokens};
+use tag2pr::commands::PREFIX;
+use tag2pr::seams::{self, Asks, CommitId, Draft, GitHost, HostError, PullRequest, RepositoryId, State, Tokens};
 use url::Url;
 
 use crate::about::About;
@@ -85,6 +86,24 @@ impl Github {
         self.rest.list(url, &|answer| self.reason(answer, about)).await
     }
 
+    /// Everything that is written under a pull request, oldest first.
+    async fn comments(&self, number: u64) -> Result<Vec<Comment>, HostError> {
+        let mut url = self.url(&["issues", &number.to_string(), "comments"]);
+        url.query_pairs_mut().append_pair("per_page", "100");
+        self.list(url, &About::Number(number)).await
+    }
+
+    /// Being somebody in the organisation is not enough:
+    /// <https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user>.
+    async fn may_write(&self, login: &str) -> Result<bool, HostError> {
+        let url = self.url(&["collaborators", login, "permission"]);
+        match self.call::<Permission>(Method::GET, url, None, &About::Repository).await {
+            Ok(Permission { permission }) => Ok(matches!(permission.as_str(), "admin" | "maintain" | "write")),
+            Err(HostError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Only GraphQL knows it: <https://docs.github.com/en/graphql/reference/mutations#enablepullrequestautomerge>.
     async fn auto_merge(&self, number: &str, about: &About<'_>) -> Result<(), HostError> {
         let pull: Value = self.call(Method::GET, self.url(&["pulls", number]), None, about).await?;
@@ -148,6 +167,8 @@ struct Pull {
     html_url: String,
     state: String,
     merged_at: Option<String>,
+    #[serde(default)]
+    draft: bool,
     title: String,
     body: Option<String>,
     head: Side,
@@ -170,7 +191,20 @@ struct Repo {
 
 #[derive(Deserialize)]
 struct Comment {
+    id: u64,
     body: Option<String>,
+    /// Null when there is no such account any more.
+    user: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    login: String,
+}
+
+#[derive(Deserialize)]
+struct Permission {
+    permission: String,
 }
 
 impl Pull {
@@ -198,6 +232,7 @@ impl From<Pull> for PullRequest {
             head: CommitId(pull.head.sha),
             title: pull.title,
             body: pull.body.unwrap_or_default(),
+            is_draft: pull.draft,
         }
     }
 }
@@ -237,19 +272,37 @@ impl GitHost for Github {
     }
 
     async fn close(&self, number: u64, comment: &str) -> Result<(), HostError> {
+        // The reason first: should the next call fail, the pull request is still open, and this is done again.
+        self.comment(number, comment).await?;
         let about = About::Number(number);
         let number = number.to_string();
-        // The reason first: should the next call fail, the pull request is still open, and this is done again.
-        let comments = self.url(&["issues", &number, "comments"]);
-        let mut all = comments.clone();
-        all.query_pairs_mut().append_pair("per_page", "100");
-        let said: Vec<Comment> = self.list(all, &about).await?;
-        if !said.iter().any(|said| said.body.as_deref() == Some(comment)) {
-            self.call::<Comment>(Method::POST, comments, Some(json!({ "body": comment })), &about).await?;
-        }
         let state = json!({ "state": "closed" });
         self.call::<Pull>(Method::PATCH, self.url(&["pulls", &number]), Some(state), &about).await?;
         Ok(())
+    }
+
+    async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
+        let said = self.comments(number).await?;
+        if !said.iter().any(|said| said.body.as_deref() == Some(text)) {
+            let (url, body) = (self.url(&["issues", &number.to_string(), "comments"]), json!({ "body": text }));
+            self.call::<Comment>(Method::POST, url, Some(body), &About::Number(number)).await?;
+        }
+        Ok(true)
+    }
+
+    async fn commands(&self, number: u64, after: u64) -> Result<Vec<seams::Comment>, HostError> {
+        let mut commands = Vec::new();
+        for comment in self.comments(number).await? {
+            let body = comment.body.unwrap_or_default();
+            let Some(user) = comment.user.filter(|_| comment.id > after && body.starts_with(PREFIX)) else { continue };
+            let may_write = self.may_write(&user.login).await?;
+            commands.push(seams::Comment { id: comment.id, body, may_write });
+        }
+        Ok(commands)
+    }
+
+    fn reads_commands(&self) -> bool {
+        true
     }
 
     async fn ready(&self, number: u64) -> Result<(), HostError> {

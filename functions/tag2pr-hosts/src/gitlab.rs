@@ -5,7 +5,8 @@ use reqwest::header::{HeaderMap, HeaderName, USER_AGENT};
 use reqwest::{Client, Method};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tag2pr::seams::{Asks, CommitId, Draft, GitHost, HostError, PullRequest, RepositoryId, State};
+use tag2pr::commands::PREFIX;
+use tag2pr::seams::{self, Asks, CommitId, Draft, GitHost, HostError, PullRequest, RepositoryId, State};
 use tag2pr::secret::Secret;
 use url::Url;
 
@@ -17,6 +18,9 @@ use crate::{InvalidHost, Kind, USER};
 
 /// A title that begins with it belongs to a draft; GitLab has no other switch.
 const DRAFT: &str = "Draft: ";
+
+/// <https://docs.gitlab.com/api/access_requests/#valid-access-levels>
+const DEVELOPER: u64 = 30;
 
 const RIGHT: &str = "the scope `api`, and the role Developer";
 
@@ -44,7 +48,14 @@ struct MergeRequest {
 
 #[derive(Deserialize)]
 struct Note {
+    id: u64,
     body: String,
+    author: Option<Person>,
+}
+
+#[derive(Deserialize)]
+struct Member {
+    access_level: u64,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +76,7 @@ impl From<MergeRequest> for PullRequest {
             },
             branch: one.source_branch,
             head: CommitId(one.sha.unwrap_or_default()),
+            is_draft: one.title.starts_with(DRAFT),
             title: one.title.strip_prefix(DRAFT).unwrap_or(&one.title).to_owned(),
             body: one.description.unwrap_or_default(),
         }
@@ -114,6 +126,24 @@ impl Gitlab {
         let about = About::Number(number);
         let url = self.url(&[&number.to_string()]);
         Ok(self.rest.ask(Method::PUT, url, Some(body), &|answer| self.reason(answer, &about)).await?.0)
+    }
+
+    async fn notes(&self, number: u64) -> Result<Vec<Note>, HostError> {
+        let about = About::Number(number);
+        let mut url = self.url(&[&number.to_string(), "notes"]);
+        url.query_pairs_mut().append_pair("per_page", "100");
+        self.rest.list(url, &|answer| self.reason(answer, &about)).await
+    }
+
+    /// Whether somebody is a Developer or more, in the project or in one of its groups.
+    async fn may_write(&self, person: u64) -> Result<bool, HostError> {
+        let url = self.rest.url(&["projects", &self.project, "members", "all", &person.to_string()]);
+        let reason = |answer: &Answer| self.reason(answer, &About::Repository);
+        match self.rest.ask::<Member>(Method::GET, url, None, &reason).await {
+            Ok((member, _)) => Ok(member.access_level >= DEVELOPER),
+            Err(HostError::Refused { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The numbers of people, and the names of which there is nobody.
@@ -185,17 +215,36 @@ impl GitHost for Gitlab {
         if self.get(number).await?.state != "opened" {
             return Ok(());
         }
-        let about = About::Number(number);
-        let notes = self.url(&[&number.to_string(), "notes"]);
-        let mut all = notes.clone();
-        all.query_pairs_mut().append_pair("per_page", "100");
-        let reason = |answer: &Answer| self.reason(answer, &about);
-        let said: Vec<Note> = self.rest.list(all, &reason).await?;
-        if !said.iter().any(|note| note.body == comment) {
-            self.rest.ask::<Note>(Method::POST, notes, Some(json!({ "body": comment })), &reason).await?;
-        }
+        self.comment(number, comment).await?;
         self.put(number, json!({ "state_event": "close" })).await?;
         Ok(())
+    }
+
+    async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
+        if !self.notes(number).await?.iter().any(|note| note.body == text) {
+            let about = About::Number(number);
+            let (url, body) = (self.url(&[&number.to_string(), "notes"]), json!({ "body": text }));
+            self.rest.ask::<Value>(Method::POST, url, Some(body), &|answer| self.reason(answer, &about)).await?;
+        }
+        Ok(true)
+    }
+
+    async fn commands(&self, number: u64, after: u64) -> Result<Vec<seams::Comment>, HostError> {
+        let mut notes = self.notes(number).await?;
+        notes.sort_by_key(|note| note.id);
+        let mut commands = Vec::new();
+        for note in notes.into_iter().filter(|note| note.id > after && note.body.starts_with(PREFIX)) {
+            let may_write = match &note.author {
+                Some(author) => self.may_write(author.id).await?,
+                None => false,
+            };
+            commands.push(seams::Comment { id: note.id, body: note.body, may_write });
+        }
+        Ok(commands)
+    }
+
+    fn reads_commands(&self) -> bool {
+        true
     }
 
     async fn ready(&self, number: u64) -> Result<(), HostError> {

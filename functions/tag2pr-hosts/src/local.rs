@@ -176,6 +176,7 @@ impl Local {
             head,
             title: record.title,
             body: record.body,
+            is_draft: record.is_draft,
         })
     }
 

@@ -99,6 +99,9 @@ impl World for Tried {
     async fn comments(&self, number: u64) -> Vec<String> {
         self.forge.pull(number).map(|pull| pull.comments).unwrap_or_default()
     }
+    async fn said(&self, number: u64, may_write: bool, text: &str) {
+        self.forge.said(number, if may_write { "alice" } else { "mallory" }, text);
+    }
     async fn is_draft(&self, number: u64) -> bool {
         self.forge.pull(number).is_some_and(|pull| match self.mark {
             Some(mark) => pull.title.starts_with(mark),

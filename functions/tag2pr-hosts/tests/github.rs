@@ -84,6 +84,9 @@ impl World for Forge {
         let pulls = self.server.pulls();
         pulls.into_iter().find(|pull| pull.number == number).map(|pull| pull.comments).unwrap_or_default()
     }
+    async fn said(&self, number: u64, may_write: bool, text: &str) {
+        self.server.said(number, if may_write { "alice" } else { "mallory" }, text);
+    }
     async fn is_draft(&self, number: u64) -> bool {
         self.server.pulls().iter().any(|pull| pull.number == number && pull.draft)
     }

@@ -15,6 +15,7 @@
 //! time is an argument. [`seams`] names the systems outside, [`flow`] walks the journeys `receive`, `propose` and `sweep`
 //! over them, and [`endpoint`] says which path is which source and which outcome is which HTTP status.
 
+pub mod commands;
 pub mod config;
 pub mod delivery;
 pub mod due;

@@ -307,6 +307,9 @@ pub struct PullRequest {
     pub title: String,
     /// Its body, Markdown.
     pub body: String,
+    /// Whether it is not ready yet, as its forge says now.
+    #[serde(default)]
+    pub is_draft: bool,
 }
 
 /// What people see of a proposal.
@@ -343,6 +346,17 @@ impl Asks {
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.reviewers.is_empty() && self.assignees.is_empty() && !self.auto_merge
     }
+}
+
+/// A comment that begins with `/tag2pr`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comment {
+    /// Its number; later ones have greater numbers.
+    pub id: u64,
+    /// What it says, whole.
+    pub body: String,
+    /// Whether who wrote it may write to the repository, as its forge says now.
+    pub may_write: bool,
 }
 
 /// Why the forge did not do it.
@@ -401,6 +415,21 @@ pub trait GitHost: Send + Sync {
     /// Asks for labels, reviewers and the like. What the forge does not offer or does not accept is returned, a sentence
     /// for each: none of it is worth failing for.
     async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError>;
+
+    /// Writes a comment under one, unless the same is there. `false` where that is not done.
+    async fn comment(&self, _number: u64, _text: &str) -> Result<bool, HostError> {
+        Ok(false)
+    }
+
+    /// What was asked of us under one, after the comment of this number: oldest first.
+    async fn commands(&self, _number: u64, _after: u64) -> Result<Vec<Comment>, HostError> {
+        Ok(Vec::new())
+    }
+
+    /// Whether [`Self::commands`] are read.
+    fn reads_commands(&self) -> bool {
+        false
+    }
 
     /// The longest body it takes, in characters.
     fn longest_body(&self) -> usize {

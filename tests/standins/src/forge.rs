@@ -36,6 +36,8 @@ pub struct Pull {
     pub body: String,
     /// What is written under it, oldest first.
     pub comments: Vec<String>,
+    /// Who wrote the comments that people wrote, by their places in the list; the others are of the token's owner.
+    pub authors: BTreeMap<usize, &'static str>,
     /// Whether it is not ready yet, where that is no matter of the title.
     pub draft: bool,
     /// Its labels.
@@ -48,6 +50,14 @@ pub struct Pull {
     pub auto_merge: bool,
     /// How often it was changed.
     pub version: u64,
+}
+
+impl Pull {
+    /// Everything that is written under it, oldest first, with its place and who wrote it; of us if that is nobody.
+    pub(crate) fn said<'a>(&'a self, us: &'a str) -> impl DoubleEndedIterator<Item = (usize, &'a str, &'a str)> {
+        let author = move |index| self.authors.get(&index).copied().unwrap_or(us);
+        self.comments.iter().enumerate().map(move |(index, body)| (index + 1, body.as_str(), author(index)))
+    }
 }
 
 /// How one request fails.
@@ -225,6 +235,15 @@ impl Forge {
         pull.version += 1;
     }
 
+    /// A person writes under a pull request; `mallory` may only read the repository.
+    pub fn said(&self, number: u64, author: &'static str, text: &str) {
+        let mut state = lock(&self.state);
+        if let Some(pull) = state.pull(number) {
+            pull.authors.insert(pull.comments.len(), author);
+            pull.comments.push(text.to_owned());
+        }
+    }
+
     /// Somebody opens one from a branch in a fork.
     pub fn opened_from_fork(&self, branch: &str, base: &str) {
         let mut state = lock(&self.state);
@@ -337,6 +356,7 @@ impl State {
             title,
             body,
             comments: Vec::new(),
+            authors: BTreeMap::new(),
             draft: false,
             labels: Vec::new(),
             reviewers: Vec::new(),

@@ -107,12 +107,17 @@ impl Gitea {
         let body = call.body.clone().unwrap_or_default();
         match rest {
             ("GET", "issues", "comments") => {
-                let comments = pull.comments.iter().map(|body| json!({ "id": 1, "body": body }));
+                let said = pull.said("tag2pr");
+                let comments =
+                    said.map(|(id, body, author)| json!({ "id": id, "body": body, "user": { "login": author } }));
                 Reply::new(200, comments.collect())
             }
             ("POST", "issues", "comments") => {
                 pull.comments.extend(call.text("/body"));
-                Reply::new(201, json!({ "id": 1, "body": body["body"] }))
+                Reply::new(
+                    201,
+                    json!({ "id": pull.comments.len(), "body": body["body"], "user": { "login": "tag2pr" } }),
+                )
             }
             ("POST", "issues", "labels") => {
                 let ids = body["labels"].as_array().into_iter().flatten().filter_map(Value::as_u64);
@@ -155,6 +160,13 @@ impl Dialect for Gitea {
             ("GET", ["pulls"]) => {
                 let all = forge.pulls.iter().rev().map(|pull| self.shown(pull)).collect();
                 forge.linked(call, all, "limit")
+            }
+            ("GET", ["collaborators", login, "permission"]) => {
+                let permission = if *login == "mallory" { "read" } else { "write" };
+                Reply::new(
+                    200,
+                    json!({ "permission": permission, "role_name": permission, "user": { "login": login } }),
+                )
             }
             ("GET", ["labels"]) => {
                 let all = LABELS.iter().enumerate().map(|(index, name)| json!({ "id": index + 1, "name": name }));

@@ -58,6 +58,8 @@ pub struct Pull {
     pub body: String,
     /// What is written under it, oldest first.
     pub comments: Vec<String>,
+    /// Who wrote the comments that people wrote, by their places in the list; the others are of the repository's owner.
+    pub authors: BTreeMap<usize, &'static str>,
     /// Whether it is not ready yet.
     pub draft: bool,
     /// Its labels.
@@ -205,6 +207,15 @@ impl GitHub {
     pub fn close(&self, number: u64) {
         let mut state = lock(&self.state);
         state.pull(number).unwrap_or_else(|| panic!("there is no pull request #{number}")).open = false;
+    }
+
+    /// A person writes under a pull request; `mallory` may only read the repository.
+    pub fn said(&self, number: u64, author: &'static str, text: &str) {
+        let mut state = lock(&self.state);
+        if let Some(pull) = state.pull(number) {
+            pull.authors.insert(pull.comments.len(), author);
+            pull.comments.push(text.to_owned());
+        }
     }
 
     /// Somebody opens one from a branch in a fork.
@@ -472,6 +483,10 @@ impl State {
             ("POST", [of, number, what], Some(body)) if *what != "comments" => self.ask(number, (of, what), body),
             ("GET", ["issues", number, "comments"], _) => self.comments(path, number, query),
             ("POST", ["issues", number, "comments"], Some(body)) => self.comment(number, body),
+            ("GET", ["collaborators", login, "permission"], _) => {
+                let permission = if *login == "mallory" { "read" } else { "write" };
+                Reply::new(200, json!({ "permission": permission, "role_name": permission, "user": null }))
+            }
             ("POST" | "PATCH", _, None) => Reply::refused(400, "Problems parsing JSON"),
             _ => Reply::refused(404, "Not Found"),
         }
@@ -542,6 +557,7 @@ impl State {
             title: title.to_owned(),
             body: body.to_owned(),
             comments: Vec::new(),
+            authors: BTreeMap::new(),
             draft: false,
             labels: Vec::new(),
             reviewers: Vec::new(),
@@ -613,7 +629,9 @@ impl State {
             return Reply::refused(404, "Not Found");
         };
         let comments = pull.comments.iter().enumerate();
-        let comments = comments.map(|(index, body)| self.places.comment(&pull, index + 1, body)).collect();
+        let author = |index| pull.authors.get(&index).copied().unwrap_or(&self.places.owner);
+        let comments =
+            comments.map(|(index, body)| self.places.comment(&pull, index + 1, body, author(index))).collect();
         self.page(path, query, comments)
     }
 
@@ -624,7 +642,7 @@ impl State {
         let text = body["body"].as_str().unwrap_or_default().to_owned();
         pull.comments.push(text.clone());
         let pull = pull.clone();
-        Reply::new(201, self.places.comment(&pull, pull.comments.len(), &text))
+        Reply::new(201, self.places.comment(&pull, pull.comments.len(), &text, &self.places.owner))
     }
 
     fn pull(&mut self, number: u64) -> Option<&mut Pull> {

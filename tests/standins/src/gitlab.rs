@@ -89,6 +89,10 @@ impl Dialect for Gitlab {
                 let known = call.query("username") == Some("alice");
                 return Reply::new(200, if known { json!([{ "id": 7, "username": "alice" }]) } else { json!([]) });
             }
+            ["api", "v4", "projects", project, "members", "all", person] if *project == self.project => {
+                let level = if *person == "7" { 30 } else { 20 };
+                return Reply::new(200, json!({ "id": 7, "access_level": level }));
+            }
             ["api", "v4", "projects", project, "merge_requests", rest @ ..] if *project == self.project => {
                 rest.to_vec()
             }
@@ -119,7 +123,13 @@ impl Dialect for Gitlab {
                         Reply::new(201, json!({ "id": 1, "body": call.text("/body") }))
                     }
                     ("GET", ["notes"]) => {
-                        let notes = pull.comments.iter().rev().map(|body| json!({ "id": 1, "body": body })).collect();
+                        // The newest first.
+                        let id = |author: &str| if author == "mallory" { 8 } else { 7 };
+                        let said = pull.said("alice").rev();
+                        let notes = said.map(
+                            |(at, body, author)| json!({ "id": at, "body": body, "author": { "id": id(author) } }),
+                        );
+                        let notes = notes.collect();
                         forge.linked(call, notes, "per_page")
                     }
                     _ => self.refused(404, "Not Found"),

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::seams::{Asks, CommitId, Draft, GitHost, GitRepository, HostError, PullRequest, State};
+use crate::commands::PREFIX;
+use crate::seams::{Asks, Comment, CommitId, Draft, GitHost, GitRepository, HostError, PullRequest, State};
 
 /// What the errors of this forge name as its address.
 const HOST: &str = "https://forge.test";
@@ -30,6 +31,8 @@ pub struct Pull {
     pub body: String,
     /// Everything that was written under it, oldest first.
     pub comments: Vec<String>,
+    /// The numbers of those that people wrote, with whether they may write to the repository.
+    pub said: Vec<(usize, bool)>,
     /// Whether it is not ready yet.
     pub is_draft: bool,
     /// What was asked for beside title and body.
@@ -101,6 +104,19 @@ impl FakeHost {
         let mut world = self.world();
         let pull = world.pulls.iter_mut().find(|pull| pull.number == number);
         pull.unwrap_or_else(|| panic!("there is no pull request #{number}")).is_draft = false;
+    }
+
+    /// A person writes a comment, who may or may not write to the repository.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such pull request.
+    pub fn said(&self, number: u64, may_write: bool, text: &str) {
+        let mut world = self.world();
+        let pull = world.pulls.iter_mut().find(|pull| pull.number == number);
+        let pull = pull.unwrap_or_else(|| panic!("there is no pull request #{number}"));
+        pull.said.push((pull.comments.len(), may_write));
+        pull.comments.push(text.to_owned());
     }
 
     /// An administrator deletes it, as some forges allow: as if it had never been.
@@ -205,6 +221,7 @@ impl World {
             title: draft.title.clone(),
             body: draft.body.clone(),
             comments: Vec::new(),
+            said: Vec::new(),
             is_draft: draft.is_draft,
             asks: Asks::default(),
             fork,
@@ -269,6 +286,31 @@ impl GitHost for FakeHost {
         answer(fault, ())
     }
 
+    async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
+        let fault = self.begin()?;
+        let mut world = self.world();
+        let pull = world.pull(number)?;
+        if !pull.comments.iter().any(|said| said == text) {
+            pull.comments.push(text.to_owned());
+        }
+        answer(fault, true)
+    }
+
+    async fn commands(&self, number: u64, after: u64) -> Result<Vec<Comment>, HostError> {
+        let fault = self.begin()?;
+        let mut world = self.world();
+        let pull = world.pull(number)?;
+        let said = pull.said.iter().filter_map(|&(index, may_write)| {
+            let body = pull.comments.get(index)?.clone();
+            Some(Comment { id: index as u64 + 1, body, may_write })
+        });
+        answer(fault, said.filter(|one| one.id > after && one.body.starts_with(PREFIX)).collect())
+    }
+
+    fn reads_commands(&self) -> bool {
+        true
+    }
+
     async fn ready(&self, number: u64) -> Result<(), HostError> {
         let fault = self.begin()?;
         let mut world = self.world();
@@ -294,6 +336,7 @@ fn seen(pull: &Pull) -> PullRequest {
         head: pull.head.clone(),
         title: pull.title.clone(),
         body: pull.body.clone(),
+        is_draft: pull.is_draft,
     }
 }
 
@@ -351,6 +394,9 @@ mod tests {
         }
         async fn is_draft(&self, number: u64) -> bool {
             self.host.pulls().iter().any(|pull| pull.number == number && pull.is_draft)
+        }
+        async fn said(&self, number: u64, may_write: bool, text: &str) {
+            self.host.said(number, may_write, text);
         }
         async fn asked(&self, number: u64) -> Asks {
             let pull = self.host.pulls().into_iter().find(|pull| pull.number == number);

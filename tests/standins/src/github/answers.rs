@@ -176,7 +176,7 @@ impl Places {
     }
 
     /// A comment under a pull request, counted from one.
-    pub(super) fn comment(&self, pull: &Pull, index: usize, body: &str) -> Value {
+    pub(super) fn comment(&self, pull: &Pull, index: usize, body: &str, author: &str) -> Value {
         let Self { api, owner, name } = self;
         let number = pull.number;
         let id = number * 1_000 + index as u64;
@@ -187,7 +187,7 @@ impl Places {
             "html_url": format!("https://github.com/{owner}/{name}/pull/{number}#issuecomment-{id}"),
             "issue_url": format!("{api}/repos/{owner}/{name}/issues/{number}"),
             "body": body,
-            "user": self.user(owner),
+            "user": self.user(author),
             "created_at": NOW,
             "updated_at": NOW,
             "author_association": "CONTRIBUTOR",

@@ -29,6 +29,9 @@ pub trait World: Send + Sync {
     /// Whether a pull request is one that is not ready yet.
     async fn is_draft(&self, number: u64) -> bool;
 
+    /// A person writes under a pull request, who may or may not write to the repository.
+    async fn said(&self, _number: u64, _may_write: bool, _text: &str) {}
+
     /// What a pull request has of that which was asked for.
     async fn asked(&self, number: u64) -> Asks;
 
@@ -71,6 +74,7 @@ pub async fn host(world: &dyn World) {
     what_the_forge_does_not_have_is_refused(world).await;
     a_draft_is_found_and_updated_like_any_other(world).await;
     what_is_asked_beside_title_and_body_is_done_or_said(world).await;
+    what_people_ask_for_is_read_with_whether_they_may(world).await;
     an_answer_that_was_lost_is_found_again(world).await;
     faults_that_pass_are_told_from_those_that_do_not(world).await;
 }
@@ -191,6 +195,7 @@ async fn a_draft_is_found_and_updated_like_any_other(world: &dyn World) {
     let frozen = Draft { is_draft: true, ..draft("tag2pr/frozen", "web: 1.4.0") };
     let opened = world.host().open(&frozen).await.unwrap();
     assert_eq!(opened.title, "web: 1.4.0", "however the forge marks it");
+    assert!(opened.is_draft);
     let updated = world.host().update(opened.number, &Draft { title: "web: 1.5.0".to_owned(), ..frozen }).await;
     assert_eq!(updated.unwrap(), PullRequest { title: "web: 1.5.0".to_owned(), ..opened.clone() });
     assert_eq!(find(world, "tag2pr/frozen").await[0].title, "web: 1.5.0");
@@ -198,7 +203,8 @@ async fn a_draft_is_found_and_updated_like_any_other(world: &dyn World) {
 
     world.host().ready(opened.number).await.unwrap();
     assert!(!world.is_draft(opened.number).await, "it is ready");
-    assert_eq!(find(world, "tag2pr/frozen").await, [PullRequest { title: "web: 1.5.0".to_owned(), ..opened.clone() }]);
+    let ready = PullRequest { title: "web: 1.5.0".to_owned(), is_draft: false, ..opened.clone() };
+    assert_eq!(find(world, "tag2pr/frozen").await, [ready]);
     world.host().ready(opened.number).await.unwrap();
     assert!(!world.is_draft(opened.number).await, "once is enough");
 }
@@ -220,6 +226,28 @@ async fn what_is_asked_beside_title_and_body_is_done_or_said(world: &dyn World) 
     assert!(there.assignees == asks.assignees || is_said("assignee"), "{there:?}, {remarks:?}");
     assert!(there.auto_merge || is_said("auto-merge"), "{there:?}, {remarks:?}");
     assert_eq!(find(world, "tag2pr/asked").await, [opened], "title, body and state are as they were");
+}
+
+async fn what_people_ask_for_is_read_with_whether_they_may(world: &dyn World) {
+    world.push("tag2pr/commanded").await;
+    let opened = open(world, "tag2pr/commanded", "web: 1.4.0").await;
+    if world.host().comment(opened.number, "It is left to you.").await.unwrap() {
+        world.host().comment(opened.number, "It is left to you.").await.unwrap();
+        assert_eq!(world.comments(opened.number).await, ["It is left to you."], "once");
+    }
+    if !world.host().reads_commands() {
+        assert_eq!(world.host().commands(opened.number, 0).await.unwrap(), []);
+        return;
+    }
+    world.said(opened.number, false, "/tag2pr rebase").await;
+    world.said(opened.number, true, "Let us wait.").await;
+    world.said(opened.number, true, "/tag2pr rebase\nIt was a mistake.").await;
+    let commands = world.host().commands(opened.number, 0).await.unwrap();
+    let told: Vec<_> = commands.iter().map(|one| (one.body.as_str(), one.may_write)).collect();
+    assert_eq!(told, [("/tag2pr rebase", false), ("/tag2pr rebase\nIt was a mistake.", true)], "oldest first");
+    assert!(commands[0].id < commands[1].id);
+    assert_eq!(world.host().commands(opened.number, commands[0].id).await.unwrap(), commands[1..]);
+    assert_eq!(world.host().commands(opened.number, commands[1].id).await.unwrap(), []);
 }
 
 async fn an_answer_that_was_lost_is_found_again(world: &dyn World) {
