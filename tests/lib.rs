@@ -5,15 +5,17 @@
 
 mod journeys {
     mod bad_input;
+    mod checking;
     mod cost;
     mod crashes;
     mod crowd;
+    mod direct;
     mod grouping;
     mod known_files;
-    mod later;
     mod messages;
     mod model;
     mod newest;
+    mod pages;
     mod people;
     mod platforms;
     mod pull_request;
@@ -23,6 +25,7 @@ mod journeys {
     mod seeing;
     mod senders;
     mod settings;
+    mod stages;
     mod stories;
     mod sweeping;
     mod telling;

@@ -5,7 +5,9 @@ use tag2pr::endpoint;
 use tag2pr::flow::propose::propose;
 use tag2pr::flow::receive;
 use tag2pr::seams::State;
+use tag2pr::testing::repository::Entry;
 
+use super::settings;
 use super::stories::{FRONTEND, FRONTEND_FILE, PROPOSAL, home_lab};
 use super::wire::{BREAKS, Wire};
 use super::world::{BASE, Fixture, World};
@@ -206,4 +208,62 @@ fn a_crash_while_receiving_loses_nothing_that_was_answered() {
         }
     }
     say(points, "a crash while receiving");
+}
+
+#[test]
+fn a_crash_between_the_stages() {
+    let world = || {
+        let mut world = home_lab();
+        let first = world.file(BASE, FRONTEND_FILE);
+        world.git.push_by_somebody_else(BASE, &[Entry::file("second/deployment.yaml", first)], "Add a second stage");
+        say_stages(&world);
+        world.deliver("stories/2-frontend");
+        world.serve();
+        world.merge(1);
+        world
+    };
+    breaking_everywhere("a crash between the stages", world, |world, at| {
+        let open = world.open();
+        assert_eq!((open.number, open.branch.as_str()), (2, "tag2pr/flux-system.second"), "{at}");
+        assert_eq!(open.title, "Update frontend to main-abc1234-1707300000", "{at}");
+        assert_eq!(world.holds(), [], "{at}");
+    });
+}
+
+fn say_stages(world: &World) {
+    let after = "after: { automation: flux-system/flux-system }";
+    settings::say(world, &format!("proposals:\n  - {{ name: flux-system/second, path: second, {after} }}\n"));
+}
+
+#[test]
+fn a_crash_while_pushing_to_the_base_branch_itself() {
+    let world = || {
+        let mut world = home_lab();
+        settings::say(&world, "proposals:\n  - { name: flux-system/flux-system, direct: true }\n");
+        world.deliver("stories/2-frontend");
+        world
+    };
+    breaking_everywhere("a crash while pushing to the base branch itself", world, |world, at| {
+        let pushed = world.git.log(BASE).into_iter().filter(|commit| commit.message.contains("Tag2pr-Policy"));
+        assert_eq!(pushed.count(), 1, "{at}");
+        assert!(world.file(BASE, FRONTEND_FILE).contains("main-abc1234-1707300000"), "{at}");
+        assert_eq!((world.holds(), world.forge.pulls()), (Vec::new(), Vec::new()), "{at}");
+    });
+}
+
+#[test]
+fn a_crash_while_doing_what_a_comment_asks_for() {
+    let world = || {
+        let mut world = home_lab();
+        world.deliver("stories/2-frontend");
+        world.serve();
+        world.git.push_by_somebody_else(PROPOSAL, &[Entry::file("notes.md", "Mine.")], "Add notes");
+        world.propose();
+        world.forge.said(1, true, "/tag2pr rebase");
+        world
+    };
+    breaking_everywhere("a crash while making a branch anew", world, |world, at| {
+        assert_eq!(world.forge.pulls().len(), 1, "{at}");
+        assert_eq!(world.added(PROPOSAL).len(), 1, "{at}");
+    });
 }

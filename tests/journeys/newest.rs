@@ -101,7 +101,7 @@ fn an_older_push_never_replaces_the_one_in_git() {
     world.post(&deletion);
     assert!(!world.tags(WORKER).contains(&BUILDS[1].to_owned()), "{:?}", world.tags(WORKER));
     let said = world.propose().join("\n");
-    insta::assert_snapshot!(said, @"apps/ingestion-worker (ghcr.io/example/pipeline/ingestion-worker:f902768662060ce8f0e560c7f830613a45758a7c): backwards: 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567 stands in Git and ranks higher under the same policy; it stays");
+    insta::assert_snapshot!(said, @"apps/ingestion-worker (ghcr.io/example/pipeline/ingestion-worker:f902768662060ce8f0e560c7f830613a45758a7c): backwards: 0a1b2c3d4e5f60718293a4b5c6d7e8f901234567 stands in Git and ranks higher under the same policy; it stays, unless `tag2pr release apps/ingestion-worker --to f902768662060ce8f0e560c7f830613a45758a7c` says otherwise");
     assert_eq!(world.forge.open_pulls(), []);
     assert!(world.file(BASE, FILE).contains(BUILDS[1]));
 

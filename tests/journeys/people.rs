@@ -114,15 +114,15 @@ fn a_newer_value_by_hand_is_not_taken_back() {
     world.edit(BASE, FRONTEND_FILE, "main-f9e1f0b-1707200000", "main-fffffff-1709999999");
     let said = world.propose().join("\n");
     assert_eq!(world.forge.open_pulls(), []);
-    insta::assert_snapshot!(said, @r#"
+    insta::assert_snapshot!(said, @"
     flux-system.flux-system: closed https://forge.test/acme/fleet/pull/1: there is nothing left in it to merge
-    flux-system/frontend (192.168.0.40:5000/frontend:main-abc1234-1707300000): backwards: main-fffffff-1709999999 stands in Git and ranks higher under the same policy; it stays
-    "#);
-    insta::assert_snapshot!(world.pull(1).comments.join("\n---\n"), @r#"
+    flux-system/frontend (192.168.0.40:5000/frontend:main-abc1234-1707300000): backwards: main-fffffff-1709999999 stands in Git and ranks higher under the same policy; it stays, unless `tag2pr release flux-system/frontend --to main-abc1234-1707300000` says otherwise
+    ");
+    insta::assert_snapshot!(world.pull(1).comments.join("\n---\n"), @r"
     Closed by tag2pr: there is nothing left in it to merge.
 
-    - `flux-system/frontend`: backwards: main-fffffff-1709999999 stands in Git and ranks higher under the same policy; it stays
-    "#);
+    - `flux-system/frontend`: backwards: main-fffffff-1709999999 stands in Git and ranks higher under the same policy; it stays, unless \`tag2pr release flux-system/frontend --to main-abc1234-1707300000\` says otherwise
+    ");
 }
 
 #[test]
@@ -432,4 +432,70 @@ fn a_step_back_that_was_asked_for_is_taken_once() {
     let said = world.propose().join("\n");
     assert!(said.contains("backwards") || said.contains("held"), "{said}");
     assert_eq!(world.forge.open_pulls(), []);
+}
+
+/// Somebody committed to the branch of the pull request.
+fn with_a_strangers_commit() -> World {
+    let world = proposed();
+    world.git.push_by_somebody_else(PROPOSAL, &[Entry::file("notes.md", "Wait for Alice.")], "Add notes");
+    world
+}
+
+#[test]
+fn whoever_committed_to_the_branch_is_told_once_that_it_is_theirs() {
+    let mut world = with_a_strangers_commit();
+    world.forge.unavailable_once();
+    let _ = world.try_propose();
+    for _ in 0..3 {
+        world.propose();
+    }
+    newer(&mut world);
+    insta::assert_snapshot!(world.open().comments.join("\n---\n"), @"Somebody committed to this branch, so tag2pr leaves it alone: newer tags are not brought here any more. Merge it as it is, close it, or write `/tag2pr rebase` to have the branch made anew without these commits.");
+}
+
+#[test]
+fn a_branch_is_made_anew_when_somebody_who_may_asks_for_it_and_only_then() {
+    let mut world = with_a_strangers_commit();
+    let theirs = world.head(PROPOSAL);
+    newer(&mut world);
+    world.forge.said(1, false, "/tag2pr rebase");
+    world.forge.said(1, true, "We could say /tag2pr rebase.");
+    world.propose();
+    assert_eq!(world.head(PROPOSAL), theirs, "a stranger's word, and a word in passing, do not count");
+
+    world.forge.said(1, true, "/tag2pr rebase");
+    world.propose();
+    assert_eq!(
+        world.added(PROPOSAL),
+        [r#"image: 192.168.0.40:5000/frontend:main-0000001-1707400000 # {"$imagepolicy": "flux-system:frontend"}"#]
+    );
+    assert_eq!((world.open().number, world.open().title.as_str()), (1, "Update frontend to main-0000001-1707400000"));
+
+    // What was asked for once is done once.
+    world.git.push_by_somebody_else(PROPOSAL, &[Entry::file("notes.md", "Wait for Bob.")], "Add notes again");
+    let theirs = world.head(PROPOSAL);
+    world.propose();
+    world.propose();
+    assert_eq!(world.head(PROPOSAL), theirs);
+}
+
+#[test]
+fn what_was_closed_is_proposed_again_when_somebody_who_may_asks_for_it() {
+    let mut world = proposed();
+    world.forge.close_by_person(1);
+    world.propose();
+    world.forge.said(1, false, "/tag2pr release");
+    world.propose();
+    assert_eq!((world.forge.open_pulls().len(), world.holds().len()), (0, 1));
+
+    world.forge.said(1, true, "/tag2pr release");
+    world.propose();
+    assert_eq!(world.open().title, "Update frontend to main-abc1234-1707300000");
+    assert_eq!(world.holds(), []);
+
+    // Closed once more, it is held once more.
+    world.forge.close_by_person(2);
+    world.propose();
+    world.propose();
+    assert_eq!((world.forge.open_pulls().len(), world.holds().len()), (0, 1));
 }

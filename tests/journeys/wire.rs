@@ -11,8 +11,8 @@ use tag2pr::image::{Digest, ImageName, Tag};
 use tag2pr::keys::Key;
 use tag2pr::platform::Platforms;
 use tag2pr::seams::{
-    Asks, CommitId, Draft, Expected, File, GitError, GitHost, GitRepository, HostError, NewCommit, Object, Objects,
-    Page, Poke, Pokes, PullRequest, Registry, RegistryError, Snapshot, StoreError, Version, Wanted,
+    Asks, Comment, CommitId, Draft, Expected, File, GitError, GitHost, GitRepository, HostError, NewCommit, Object,
+    Objects, Page, Poke, Pokes, PullRequest, Registry, RegistryError, Snapshot, StoreError, Version, Wanted,
 };
 
 use super::world::World;
@@ -52,6 +52,20 @@ impl<'w> Wire<'w> {
     /// Whether it got as far as the step at which it breaks.
     pub(crate) fn broke(&self) -> bool {
         self.breaks.is_some_and(|(step, _)| self.steps.load(Ordering::Relaxed) > step)
+    }
+
+    /// Waits until it got to this step, or is done.
+    pub(crate) async fn reached(&self, step: usize) {
+        let mut patience = 2_000;
+        poll_fn(|context| match self.steps.load(Ordering::Relaxed) > step || patience == 0 {
+            true => Poll::Ready(()),
+            false => {
+                patience -= 1;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     pub(crate) fn outside<'a>(&'a self, writer: &'a str) -> propose::Outside<'a> {
@@ -165,6 +179,18 @@ impl GitHost for Wire<'_> {
 
     async fn close(&self, number: u64, comment: &str) -> Result<(), HostError> {
         self.carry(self.world.forge.close(number, comment), host_error).await
+    }
+
+    async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
+        self.carry(self.world.forge.comment(number, text), host_error).await
+    }
+
+    async fn commands(&self, number: u64, after: u64) -> Result<Vec<Comment>, HostError> {
+        self.carry(self.world.forge.commands(number, after), host_error).await
+    }
+
+    fn reads_commands(&self) -> bool {
+        self.world.forge.reads_commands()
     }
 
     async fn ready(&self, number: u64) -> Result<(), HostError> {

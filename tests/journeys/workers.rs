@@ -133,3 +133,41 @@ async fn first_turns(mut turns: u8) {
     })
     .await;
 }
+
+/// A worker stops at each of its steps in turn, while another comes, who knows of one more tag that is not selected: both
+/// make the same commit, and the body is that of the one who knew more.
+#[test]
+fn a_worker_that_stops_on_the_way_leaves_no_older_body() {
+    for is_open in [false, true] {
+        for step in 0..80 {
+            let mut world = home_lab();
+            world.push(&format!("{FRONTEND}:main-0000001-1707400000"));
+            if is_open {
+                world.serve();
+                world.push(&format!("{FRONTEND}:main-0000002-1707250000"));
+            }
+            world.outbox.take();
+            let more = world.delivery(&format!("{FRONTEND}:main-0000003-1707260000"), world.now);
+            let stops = Wire::slow(&world, [vec![0; step], vec![250], vec![0; 200]].concat());
+            let other = async {
+                stops.reached(step).await;
+                world.record(&more, "receive/x").await;
+                propose(world.outside("propose/b"), world.now).await
+            };
+            let (first, second) = block_on(join(propose(stops.outside("propose/a"), world.now), other));
+            let at = format!("open: {is_open}, step {step}");
+            let is_done = first.is_ok() && second.is_ok();
+            for result in [first, second] {
+                assert!(result.as_ref().err().is_none_or(tag2pr::flow::Error::is_transient), "{at}: {result:?}");
+            }
+            // If both say that they are done, nobody has to come again.
+            if !is_done {
+                until_done(&mut world);
+            }
+            let known = world.tags(FRONTEND).len();
+            let open = world.open();
+            assert_eq!(open.title, "Update frontend to main-0000001-1707400000", "{at}");
+            assert!(open.body.contains(&format!("{known} tags are known")), "{at}: {known}\n{}", open.body);
+        }
+    }
+}

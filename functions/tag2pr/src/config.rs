@@ -156,6 +156,7 @@ fn main_branch() -> String {
 }
 
 /// What commits are signed with.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Signing {

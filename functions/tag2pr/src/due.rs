@@ -17,7 +17,7 @@ pub struct Due {
 }
 
 impl Stored for Due {
-    const FORMAT: u32 = 1;
+    const FORMAT: u32 = 2;
 }
 
 impl Due {
@@ -55,6 +55,8 @@ pub enum Why {
     Frozen,
     /// A tag that is younger than its policy's minimum age.
     TooYoung,
+    /// A tag that has not stood for long enough in the stage before.
+    Soaking,
 }
 
 /// How long a proposal waits for more pushes.

@@ -16,6 +16,7 @@ mod shape;
 mod subject;
 mod tree;
 
+mod broken_stage;
 mod broken_template;
 mod collapsing_extract;
 mod commit_first;
@@ -37,6 +38,7 @@ mod no_version;
 mod not_a_number;
 mod nothing_matches;
 mod nothing_selected;
+mod nothing_to_soak;
 mod oldest_first;
 mod one_tag;
 mod out_of_reach;
@@ -175,12 +177,14 @@ impl<'a> Checks<'a> {
         let policies = &tree.manifests.policies;
         let mut findings: Vec<Finding> =
             policies.iter().flat_map(|declared| about_policy(tree, declared, tags)).collect();
-        let about_tree: [fn(&Tree<'_>) -> Vec<Finding>; 13] = [
+        let about_tree: [fn(&Tree<'_>) -> Vec<Finding>; 15] = [
             unreadable::find,
             namespace_filled_in::find,
             passed_over::find,
             deleted_template_field::find,
             broken_template::find,
+            broken_stage::find,
+            nothing_to_soak::find,
             unknown_policy::find,
             digest_marker::find,
             out_of_reach::find,

@@ -11,6 +11,7 @@
 //! repositories/<host>/<path>/<base>/holds.json              what not to propose, and why
 //! repositories/<host>/<path>/<base>/pass.json               what the last look found, and what happened in the last day
 //! repositories/<host>/<path>/<base>/due.json                when something is due without anybody's poke
+//! repositories/<host>/<path>/<base>/standing.json           which tags stand in which stage, and since when
 //! repositories/<host>/<path>/<base>/pull-requests/<n>.json  pull requests of repositories without a forge
 //! inbox/<repository>/<id>.json                              pokes for a local worker
 //! leases/<repository>.json                                  who works on a repository
@@ -139,6 +140,11 @@ impl Key {
     /// What the last look at a repository found.
     pub fn pass(repository: &RepositoryId) -> Self {
         Self(format!("{}pass.json", Self::repository(repository)))
+    }
+
+    /// Which tags stand in the stages of a repository, and since when.
+    pub fn standing(repository: &RepositoryId) -> Self {
+        Self(format!("{}standing.json", Self::repository(repository)))
     }
 
     fn repository(repository: &RepositoryId) -> String {

@@ -45,6 +45,7 @@ pub mod repository_url;
 mod schema;
 pub mod seams;
 pub mod secret;
+pub mod stages;
 pub mod status;
 pub mod store;
 pub mod template;

@@ -3,6 +3,7 @@
 mod automations;
 mod policies;
 mod reading;
+mod stages;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -10,7 +11,7 @@ use std::sync::OnceLock;
 use jiff::SignedDuration;
 
 pub use self::reading::Reading;
-
+pub use self::stages::{After, Broken, BrokenStage};
 use crate::flux::{self, Selector};
 use crate::image::ImageName;
 use crate::markers::{self, FieldRule, Marker};
@@ -58,6 +59,8 @@ pub struct Manifests {
     pub automations: Vec<Automation>,
     /// The automations that do not, and why.
     pub passed_over: Vec<(Place, String)>,
+    /// What is wrong with the order of automations; these are passed over.
+    pub broken_stages: Vec<BrokenStage>,
     /// Values that are marked by where they stand.
     pub rules: Vec<FieldRule>,
     /// The marked values, by file.
@@ -92,8 +95,10 @@ pub struct DeclaredPolicy {
 /// An ImageUpdateAutomation, or the part of it that has a pull request of its own, as far as it matters here.
 #[derive(Debug, Clone)]
 pub struct Automation {
-    /// `<namespace>.<name>`, and for a part of it `<namespace>.<name>.<part>`.
+    /// `<namespace>.<name>`, and for a part of it `<namespace>.<name>.<part>`: see [`crate::proposal::name`].
     pub name: String,
+    /// Where it stands.
+    pub place: Place,
     /// `<namespace>.<name>`
     pub whole: String,
     /// The one policy that a part is for; all of them if none.
@@ -112,6 +117,10 @@ pub struct Automation {
     pub message: Option<MessageTemplate>,
     /// How its pull request shall be.
     pub wishes: Wishes,
+    /// What goes before it.
+    pub after: Option<After>,
+    /// Whether its commits go to the base branch itself.
+    pub is_direct: bool,
 }
 
 impl Automation {
@@ -161,15 +170,16 @@ impl Manifests {
         let not_read = NotRead::of(&snapshot.left_out, &rules, |file| all_markers.contains_key(file));
         problems.extend(not_read.too_large);
         let policies = policies::declare(&found, settings.as_ref());
-        let (automations, passed_over) = automations::follow(&found, settings.as_ref(), &policies, repository);
+        let followed = automations::follow(&found, settings.as_ref(), &policies, repository);
         problems.sort();
         problems.dedup();
         Self {
             commit: snapshot.commit,
             policies,
             files: snapshot.files,
-            automations,
-            passed_over,
+            automations: followed.automations,
+            passed_over: followed.passed_over,
+            broken_stages: followed.broken_stages,
             rules,
             markers: all_markers,
             reading,

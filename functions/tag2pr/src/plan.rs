@@ -5,6 +5,7 @@
 
 mod choice;
 mod draft;
+mod in_git;
 mod pool;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,14 +16,17 @@ use serde::{Deserialize, Serialize};
 
 use self::choice::{Choice, choose};
 use self::draft::{Draft, tags_in_git};
+pub(crate) use self::in_git::InGit;
+pub(crate) use self::pool::heard_of;
 pub use self::pool::{Aside, Pool, Why, known};
 use crate::due::Wait;
 use crate::image::{Digest, ImageName, Tag};
 use crate::ledger::Ledger;
-use crate::manifests::{Automation, Manifests};
+use crate::manifests::{Automation, DeclaredPolicy, Manifests};
 use crate::policy::PolicyName;
 use crate::problem::Problem;
 use crate::proposal::{Proposal, compose};
+use crate::stages::{Gate, Standing};
 
 /// One tag of one image that a registry shall confirm.
 pub type Question = (ImageName, Tag);
@@ -122,6 +126,10 @@ pub enum Outcome {
     Backwards {
         /// The tag in Git.
         in_git: String,
+        /// The policy.
+        policy: PolicyName,
+        /// The tag that it selects.
+        to: Tag,
     },
     /// Whether what stands in Git ranks higher is not known; the reason. It stays.
     Incomparable(String),
@@ -131,6 +139,8 @@ pub enum Outcome {
     Gone(String),
     /// What the tag points at has not been known for long enough.
     TooYoung(String),
+    /// It has not yet stood for long enough in the stage before.
+    Soaking(String),
     /// The registry did not confirm the tag.
     NotConfirmed(String),
     /// The registry did not answer; it will be asked again.
@@ -150,6 +160,7 @@ impl Outcome {
             Self::Held(_) => "held",
             Self::Gone(_) => "gone",
             Self::TooYoung(_) => "too-young",
+            Self::Soaking(_) => "soaking",
             Self::NotConfirmed(_) => "not-confirmed",
             Self::Waiting(_) => "waiting",
         }
@@ -168,6 +179,7 @@ impl Outcome {
             | Self::NoMarker
             | Self::Backwards { .. }
             | Self::Held(_)
+            | Self::Soaking(_)
             | Self::Gone(_) => false,
         }
     }
@@ -180,12 +192,15 @@ impl fmt::Display for Outcome {
             Self::UpToDate => f.write_str("up to date"),
             Self::NoMarker => f.write_str("no marker below the automation's path names this policy"),
             Self::NothingSelected(reason) => write!(f, "nothing selected: {reason}"),
-            Self::Backwards { in_git } => {
-                write!(f, "backwards: {in_git} stands in Git and ranks higher under the same policy; it stays")
-            }
+            Self::Backwards { in_git, policy, to } => write!(
+                f,
+                "backwards: {in_git} stands in Git and ranks higher under the same policy; it stays, unless \
+                 `tag2pr release {policy} --to {to}` says otherwise"
+            ),
             Self::Incomparable(reason) => write!(f, "not comparable: {reason}"),
             Self::Held(reason) => write!(f, "held: {reason}"),
             Self::Gone(reason) => write!(f, "gone: {reason}"),
+            Self::Soaking(reason) => f.write_str(reason),
             Self::TooYoung(reason) => write!(f, "too young: {reason}"),
             Self::NotConfirmed(reason) => write!(f, "not confirmed: {reason}"),
             Self::Waiting(reason) => write!(f, "waiting: {reason}"),
@@ -208,6 +223,8 @@ pub struct Line {
     pub outcome: Outcome,
     /// The tags that rank higher and do not hold what the policy wants, in half a sentence.
     pub passed_over: Option<String>,
+    /// What ranks higher and waits for the stage before, in half a sentence.
+    pub soaking: Option<String>,
     /// The tags, or where there are none the digests, that stand in Git below the automation's path.
     pub in_git: BTreeSet<String>,
     /// Why this tag: one sentence each, in Markdown.
@@ -264,7 +281,9 @@ pub struct Evidence<'a> {
     pub answers: &'a BTreeMap<Question, Answer>,
     /// Where registries were asked what a digest holds and did not say it; what they said is in the ledgers.
     pub contents: &'a BTreeMap<Contents, Answer>,
-    /// What minimum ages are counted up to.
+    /// What has stood in the stages before.
+    pub standing: &'a Standing,
+    /// What minimum ages and soak times are counted up to.
     pub now: Timestamp,
 }
 
@@ -277,24 +296,30 @@ impl Plan {
 
 /// Plans for every automation of the repository.
 ///
-/// Automations that share a branch share a proposal: it has the name of the first of them.
+/// Automations that share a branch share a proposal: it has the name of the first of them. What goes to the base branch
+/// itself is a commit for each automation.
 pub fn plan(evidence: &Evidence<'_>) -> Plan {
     let mut plan = Plan::default();
-    let mut branches: BTreeMap<&str, Vec<&Automation>> = BTreeMap::new();
+    let mut branches: BTreeMap<(&str, Option<&str>), Vec<&Automation>> = BTreeMap::new();
     for automation in &evidence.manifests.automations {
-        branches.entry(&automation.branch).or_default().push(automation);
+        let alone = automation.is_direct.then_some(automation.name.as_str());
+        branches.entry((&automation.branch, alone)).or_default().push(automation);
     }
     let choices: BTreeMap<&PolicyName, Choice> = evidence
         .manifests
         .policies
         .iter()
-        .map(|policy| (&policy.name, choose(policy, evidence, &tags_in_git(evidence.manifests, &policy.name))))
+        .map(|policy| (&policy.name, choose(policy, evidence, &tags_in_git(evidence.manifests, &policy.name), None)))
         .collect();
-    for (branch, mut automations) in branches {
+    for ((branch, _), mut automations) in branches {
         automations.sort_by(|a, b| a.name.cmp(&b.name));
         let mut draft = Draft::new(&automations, evidence);
         for automation in &automations {
-            draft.add(automation, &choices, &mut plan);
+            if automation.after.is_some() {
+                draft.add(automation, &staged(automation, evidence), &mut plan);
+            } else {
+                draft.add(automation, &choices, &mut plan);
+            }
         }
         match compose(draft.finish(branch, &automations)) {
             Some(proposal) => plan.proposals.push(proposal),
@@ -302,4 +327,15 @@ pub fn plan(evidence: &Evidence<'_>) -> Plan {
         }
     }
     plan
+}
+
+/// What the policies of an automation select from what has proved itself in the stage before.
+fn staged<'a>(automation: &'a Automation, evidence: &Evidence<'a>) -> BTreeMap<&'a PolicyName, Choice<'a>> {
+    let Evidence { manifests, standing, now, .. } = *evidence;
+    let policies = manifests.policies.iter().filter(|policy| automation.applies(policy));
+    let choice = |policy: &'a DeclaredPolicy| {
+        let gate = Gate::of(automation, policy, manifests, standing, now);
+        (&policy.name, choose(policy, evidence, &tags_in_git(manifests, &policy.name), gate))
+    };
+    policies.map(choice).collect()
 }

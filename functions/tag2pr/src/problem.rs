@@ -93,7 +93,7 @@ pub fn suggest(word: &str, known: &[&str]) -> String {
 }
 
 /// The known word that a slip of the keyboard could have turned into this one.
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     let distance = |candidate: &&str| strsim::damerau_levenshtein(&word, &candidate.to_lowercase());
     let best = known.iter().copied().min_by_key(distance)?;

@@ -5,6 +5,7 @@
 
 pub mod markdown;
 pub mod message;
+pub mod name;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -69,6 +70,8 @@ pub struct Proposal {
     pub automation: String,
     /// The branch that carries it.
     pub branch: String,
+    /// Whether that is the base branch itself: there is no pull request then.
+    pub is_direct: bool,
     /// One line.
     pub title: String,
     /// Markdown.
@@ -164,6 +167,8 @@ pub struct Parts {
     pub automation: String,
     /// The branch that carries it.
     pub branch: String,
+    /// Whether that is the base branch itself.
+    pub is_direct: bool,
     /// The commit's author and committer.
     pub author: Author,
     /// The commit's message, if the automation says how it shall be.
@@ -203,6 +208,7 @@ pub fn compose(mut parts: Parts) -> Option<Proposal> {
         name: parts.name,
         automation: parts.automation,
         branch: parts.branch,
+        is_direct: parts.is_direct,
         author: parts.author,
         files: parts.files,
         changes: parts.changes,
@@ -283,7 +289,7 @@ fn body(parts: &Parts) -> String {
          - **Commit** to its branch: tag2pr leaves the branch to you.\n\
          - **Roll back** later by putting the old value back: tag2pr does not propose the tag again.\n\n\
          <sub>By tag2pr, for the automation {}{}{}</sub>\n",
-        code(&parts.automation.replacen('.', "/", 1)),
+        code(&name::readable(&parts.automation)),
         part(parts),
         deliveries(&parts.bumps)
     );
@@ -293,7 +299,7 @@ fn body(parts: &Parts) -> String {
 /// Which part of its automation it is, if it is not all of it.
 fn part(parts: &Parts) -> String {
     let part = parts.name.strip_prefix(parts.automation.as_str()).and_then(|rest| rest.strip_prefix('.'));
-    part.map(|part| format!(", part {}", code(part))).unwrap_or_default()
+    part.map(|part| format!(", part {}", code(&name::readable(part)))).unwrap_or_default()
 }
 
 fn deliveries(bumps: &[Bump]) -> String {
@@ -346,6 +352,7 @@ mod tests {
             name: "apps.apps".into(),
             automation: "apps.apps".into(),
             branch: "tag2pr/apps.apps".into(),
+            is_direct: false,
             author: Author { name: "tag2pr".into(), email: "tag2pr@example.org".into() },
             message: None,
             wishes: Wishes::default(),

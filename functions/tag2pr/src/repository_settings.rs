@@ -5,12 +5,13 @@ use std::str::FromStr;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
+use serde_saphyr::Spanned;
 
 use crate::frozen::Frozen;
 use crate::markers::FieldRule;
 use crate::platform::Platforms;
 use crate::policy::{FilterTags, PolicyChoice, PolicyName};
-use crate::problem::{Problem, read_yaml};
+use crate::problem::{Place, Problem, read_yaml};
 
 /// Where it lies.
 pub const FILE: &str = ".tag2pr.yaml";
@@ -36,7 +37,8 @@ pub struct RepositorySettings {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct PolicySettings {
     /// `namespace/name`
-    pub name: Name,
+    #[cfg_attr(feature = "schema", schemars(with = "Name"))]
+    pub name: Spanned<Name>,
     /// The image, as it shall be written; needed where there is no ImagePolicy.
     #[serde(default)]
     pub image: Option<String>,
@@ -68,13 +70,22 @@ pub struct PolicySettings {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ProposalSettings {
     /// `namespace/name`: its policies are those of the namespace.
-    pub name: Name,
+    #[cfg_attr(feature = "schema", schemars(with = "Name"))]
+    pub name: Spanned<Name>,
     /// The folder or file whose markers it updates: in place of the automation's own, or the whole repository.
     #[serde(default)]
     pub path: Option<String>,
     /// The pull request's title, as a template like that of the commit's message; `.Title` is what it would be without.
     #[serde(default)]
-    pub title: Option<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub title: Option<Spanned<String>>,
+    /// The automation that goes before: this one brings what has proved itself there.
+    #[serde(default)]
+    pub after: Option<AfterSettings>,
+    /// The folders or files that it updates one after the other, in place of `path`.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<Batch>>"))]
+    pub batches: Option<Batches>,
     /// What shares a pull request; everything of the automation if nothing is said.
     #[serde(default)]
     pub group: Option<Grouping>,
@@ -87,6 +98,9 @@ pub struct ProposalSettings {
     /// When pull requests are opened as drafts, to be marked ready afterwards.
     #[serde(default)]
     pub frozen: Vec<Frozen>,
+    /// Whether commits go to the base branch itself, as Flux does it, and nobody is asked.
+    #[serde(default)]
+    pub direct: Option<bool>,
     /// Whether pull requests are opened as drafts.
     #[serde(default)]
     pub draft: Option<bool>,
@@ -104,6 +118,53 @@ pub struct ProposalSettings {
     pub auto_merge: Option<bool>,
 }
 
+/// Which automation goes before, and for how long its tags are tried there.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AfterSettings {
+    /// `namespace/name`
+    #[cfg_attr(feature = "schema", schemars(with = "Name"))]
+    pub automation: Spanned<Name>,
+    /// How long a tag must have stood there; it need only be merged if nothing is said.
+    #[serde(default)]
+    pub soak: Option<Age>,
+}
+
+/// The batches of an automation, in their order: each brings what has proved itself in the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<Batch>")]
+pub struct Batches(pub Vec<Batch>);
+
+/// A part of what an automation updates.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Batch {
+    /// The folder or file whose markers it updates.
+    pub path: String,
+    /// How long a tag must have stood in the batch before; it need only be merged if nothing is said.
+    #[serde(default)]
+    pub soak: Option<Age>,
+}
+
+impl TryFrom<Vec<Batch>> for Batches {
+    type Error = String;
+
+    fn try_from(batches: Vec<Batch>) -> Result<Self, String> {
+        match batches.first() {
+            None => {
+                Err("`batches` without a batch: write for example `[{ path: a }, { path: b, soak: 1h }]`".to_owned())
+            }
+            Some(first) if first.soak.is_some() => Err(format!(
+                "nothing goes before the first batch, `{}`: `soak` has no meaning there; that of `after` is for it",
+                first.path
+            )),
+            Some(_) => Ok(Self(batches)),
+        }
+    }
+}
+
 /// What shares a pull request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -116,14 +177,9 @@ pub enum Grouping {
 }
 
 impl ProposalSettings {
-    /// Whether this is said of an automation.
-    pub fn is_about(&self, namespace: &str, name: &str) -> bool {
-        self.is_about_all() || (self.name.0.namespace == namespace && self.name.0.name == name)
-    }
-
     /// Whether it is said of all of them.
     pub fn is_about_all(&self) -> bool {
-        self.name.0.namespace == "*"
+        self.name.value.0.namespace == "*"
     }
 }
 
@@ -174,6 +230,12 @@ impl<'de> Deserialize<'de> for Age {
     }
 }
 
+/// Where a value stands in the file.
+pub fn place<T>(at: &Spanned<T>) -> Place {
+    let number = |number| usize::try_from(number).unwrap_or(1).max(1);
+    Place { file: FILE.to_owned(), line: number(at.referenced.line()), column: number(at.referenced.column()) }
+}
+
 impl RepositorySettings {
     /// Reads the file.
     ///
@@ -213,7 +275,7 @@ mod tests {
         )
         .unwrap();
         assert!(settings.take_over);
-        assert_eq!(settings.policies[0].name.0.to_string(), "flux-system/frontend");
+        assert_eq!(settings.policies[0].name.value.0.to_string(), "flux-system/frontend");
         assert_eq!(settings.policies[0].minimum_age, Some(Age(SignedDuration::from_hours(72))));
         assert_eq!(settings.proposals[0].path.as_deref(), Some("clusters/production"));
     }

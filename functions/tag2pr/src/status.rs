@@ -385,6 +385,7 @@ fn waits(one: &OfRepository) -> impl Iterator<Item = Waiting> {
                 Why::Settling => format!("more pushes may follow: one commit with all of them comes {until}"),
                 Why::Frozen => format!("it is frozen until {until}"),
                 Why::TooYoung => format!("a tag is too young until {until}"),
+                Why::Soaking => format!("a tag soaks in the stage before until {until}"),
             },
             until: wait.until,
         }

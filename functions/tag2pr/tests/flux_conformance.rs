@@ -404,6 +404,7 @@ fn commit_message(row: &MessageRow) -> Result<String, String> {
         automation: automation.whole.clone(),
         name: automation.name.clone(),
         branch: automation.branch.clone(),
+        is_direct: automation.is_direct,
         author: automation.author.clone(),
         message: automation.message.clone(),
         wishes: automation.wishes.clone(),

@@ -203,9 +203,13 @@ fn words(did: &Did) -> String {
         Did::Opened(pull) => format!("pull request {} was opened", pull.number),
         Did::Updated(pull) => format!("pull request {} was updated", pull.number),
         Did::Unchanged(pull) => format!("pull request {} is up to date", pull.number),
-        Did::Settled(_) | Did::Replaced(..) | Did::Ready(_) | Did::Waits(_) | Did::LeftAlone(_) | Did::Remarked(_) => {
-            did.to_string()
-        }
+        Did::Settled(_)
+        | Did::Replaced(..)
+        | Did::Pushed(..)
+        | Did::Ready(_)
+        | Did::Waits(_)
+        | Did::LeftAlone(_)
+        | Did::Remarked(_) => did.to_string(),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Every code and what it stands for.
 
 use super::{
-    broken_template, collapsing_extract, commit_first, declared_twice, deleted_template_field, digest_marker,
-    idle_group, idle_rule, invalid_policy, link_not_followed, misspelt_marker, mixed_units, moving_tag,
+    broken_stage, broken_template, collapsing_extract, commit_first, declared_twice, deleted_template_field,
+    digest_marker, idle_group, idle_rule, invalid_policy, link_not_followed, misspelt_marker, mixed_units, moving_tag,
     namespace_filled_in, no_automation, no_image_repository, no_marker, no_version, not_a_number, nothing_matches,
-    nothing_selected, oldest_first, one_tag, out_of_reach, passed_over, prerelease_suffix, several_orders, signatures,
-    stray_marker, suspended, unanchored, unequal_widths, unknown_group, unknown_policy, unknown_rule_policy,
-    unreadable,
+    nothing_selected, nothing_to_soak, oldest_first, one_tag, out_of_reach, passed_over, prerelease_suffix,
+    several_orders, signatures, stray_marker, suspended, unanchored, unequal_widths, unknown_group, unknown_policy,
+    unknown_rule_policy, unreadable,
 };
 
 /// What a finding is an instance of.
@@ -19,7 +19,7 @@ pub struct Rule {
 }
 
 /// Every rule, in the order of the codes.
-pub const CATALOGUE: [&Rule; 36] = [
+pub const CATALOGUE: [&Rule; 38] = [
     &oldest_first::RULE,
     &not_a_number::RULE,
     &commit_first::RULE,
@@ -56,4 +56,6 @@ pub const CATALOGUE: [&Rule; 36] = [
     &unknown_rule_policy::RULE,
     &link_not_followed::RULE,
     &declared_twice::RULE,
+    &broken_stage::RULE,
+    &nothing_to_soak::RULE,
 ];

@@ -8,6 +8,10 @@ pub(super) const RULE: Rule = Rule { code: "T2P017", meaning: "an automation is 
 pub(super) fn find(tree: &Tree<'_>) -> Vec<Finding> {
     let finding = |(place, reason): &(crate::problem::Place, String)| {
         let automation = tree.found.automations.iter().find(|one| one.object.place == *place)?;
+        // That has a finding of its own.
+        if tree.manifests.broken_stages.iter().any(|broken| broken.to_string() == *reason) {
+            return None;
+        }
         let unusable = automation.checkout.as_ref().is_some_and(|reference| {
             reference.tag.is_some() || reference.semver.is_some() || reference.commit.is_some()
         }) || automation.strategy.as_ref().is_some_and(|strategy| strategy.value != "Setters");

@@ -52,7 +52,7 @@ impl<'a> Tree<'a> {
     pub(super) fn settings_of(&self, policy: &PolicyName) -> Option<(&PolicySettings, Place)> {
         let all = &self.settings.as_ref()?.policies;
         // Of several for one policy the last counts.
-        let index = all.iter().rposition(|settings| settings.name.0 == *policy)?;
+        let index = all.iter().rposition(|settings| settings.name.value.0 == *policy)?;
         let place = self.text(FILE).and_then(Draft::first).and_then(|draft| draft.place_of_item("policies", index));
         let (line, column) = place.unwrap_or((1, 1));
         Some((&all[index], Place { file: FILE.to_owned(), line, column }))

@@ -12,9 +12,12 @@
 
 mod answers;
 mod apply;
+mod hear;
+mod notes;
 mod records;
 mod renaming;
 mod telling;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -33,10 +36,12 @@ use crate::ledger::{Ledger, News};
 use crate::manifests::{Interest, Manifests, Reading};
 pub use crate::plan::Holds;
 use crate::plan::{Hold, Line, Outcome, Plan};
-use crate::proposal::minute;
+use crate::proposal::{minute, name};
 use crate::seams::{
-    GitError, GitHost, GitRepository, Objects, PullRequest, Registry, RegistryError, RepositoryId, State, Wanted,
+    CommitId, GitError, GitHost, GitRepository, Objects, PullRequest, Registry, RegistryError, RepositoryId, State,
+    Wanted,
 };
+use crate::stages::Standing;
 use crate::status::Event;
 use crate::store;
 
@@ -80,12 +85,23 @@ pub struct Prepared {
     pub missed: Vec<(ImageName, Tag)>,
     /// What registries said, to be recorded.
     learned: Vec<(ImageName, News)>,
+    /// What stands in the stages.
+    standing: Standings,
     /// What was proposed before, as it stands now.
     proposed: BTreeMap<String, Known>,
     /// What people decided since we last looked.
     new_holds: Vec<Hold>,
+    /// What people asked to have proposed again.
+    released: Vec<Hold>,
     /// What must not be proposed, and where people allowed a step back.
     holds: Holds,
+}
+
+/// What stood in the stages when that was last written down, and what does now.
+#[derive(Debug)]
+struct Standings {
+    before: Standing,
+    now: Standing,
 }
 
 /// A proposal that was written before, and what the forge says of it now.
@@ -115,6 +131,8 @@ pub enum Did {
     Settled(PullRequest),
     /// The open pull request was closed: what it changes belongs to others now, for this reason.
     Replaced(PullRequest, String),
+    /// A commit was pushed to the base branch itself.
+    Pushed(CommitId, String),
     /// The draft was marked ready: the frozen hours are over.
     Ready(PullRequest),
     /// Nothing yet: more pushes may follow, or it is frozen.
@@ -133,12 +151,14 @@ impl fmt::Display for Did {
             Self::Unchanged(pull) => write!(f, "{} is up to date", pull.url),
             Self::Settled(pull) => write!(f, "closed {}: {SETTLED}", pull.url),
             Self::Replaced(pull, reason) => write!(f, "closed {}: {reason}", pull.url),
+            Self::Pushed(commit, branch) => write!(f, "pushed {} to `{branch}`", commit.short()),
             Self::Ready(pull) => write!(f, "marked {} ready: the frozen hours are over", pull.url),
             Self::Waits(wait) => {
                 let until = minute(wait.until);
                 match wait.why {
                     Why::Settling => write!(f, "waits until {until} for more pushes, for one commit with all of them"),
-                    Why::Frozen => write!(f, "waits until {until}: it is frozen, and the host merges by itself"),
+                    Why::Frozen => write!(f, "waits until {until}: it is frozen, and nobody has to merge it"),
+                    Why::Soaking => write!(f, "waits until {until} for a tag that soaks in the stage before"),
                     Why::TooYoung => write!(f, "waits until {until} for a tag that is too young"),
                 }
             }
@@ -181,7 +201,9 @@ impl Prepared {
         });
         let passed_over = |line: &Line| Some(format!("{}: {}", line.policy, line.passed_over.as_ref()?));
         let platforms = self.plan.lines.iter().filter_map(passed_over);
-        lines.chain(platforms).chain(self.oddities()).collect()
+        let soaking = |line: &Line| Some(format!("{}: {}", line.policy, line.soaking.as_ref()?));
+        let soaking = self.plan.lines.iter().filter_map(soaking);
+        lines.chain(platforms).chain(soaking).chain(self.oddities()).collect()
     }
 
     /// How many tags are held.
@@ -215,11 +237,13 @@ impl Prepared {
             let (name, whole) = (&known.proposed.name, known.proposed.automation());
             let mut parts = automations.iter().filter(|one| one.whole == whole).peekable();
             let part = parts.peek()?;
-            let readable = whole.replacen('.', "/", 1);
+            let readable = name::readable(whole);
             let reason = match part.only {
-                None => format!("all policies of {readable} share a pull request now"),
+                _ if part.name == whole => format!("all policies of {readable} share a pull request now"),
                 Some(_) if name == whole => format!("each policy of {readable} has a pull request of its own now"),
                 Some(_) => format!("{readable} no longer has the policy that it was for"),
+                None if name == whole => format!("each batch of {readable} has a pull request of its own now"),
+                None => format!("{readable} no longer has the batch that it was for"),
             };
             parts.all(|part| part.name != *name && part.branch != known.proposed.branch).then_some(reason)
         };
@@ -268,9 +292,10 @@ pub async fn propose(outside: Outside<'_>, now: Timestamp) -> Result<Report, Err
 
 async fn look_and_act(outside: Outside<'_>, now: Timestamp) -> Result<Report, Error> {
     let mut attempt = 0;
+    let mut pushed = Vec::new();
     loop {
         let mut prepared = prepare(outside, &[], now).await?;
-        if apply::take_note(outside, &prepared).await? {
+        if notes::take_note(outside, &prepared).await? {
             // A push that came in before its image was followed poked nobody: it is read now.
             let missed = std::mem::take(&mut prepared.missed);
             prepared = prepare(outside, &[], now).await?;
@@ -282,12 +307,18 @@ async fn look_and_act(outside: Outside<'_>, now: Timestamp) -> Result<Report, Er
                 attempt += 1;
             }
             Err(error) => return Err(error),
+            // The base branch is another now: the rest is for that one.
+            Ok(done) if done.iter().any(|(_, did)| matches!(did, Did::Pushed(..))) => {
+                pushed.extend(done);
+                attempt = 0;
+            }
             Ok(done) => {
-                let (events, has_changed) = telling::looked(outside, &prepared, &done, now).await;
+                pushed.extend(done);
+                let (events, has_changed) = telling::looked(outside, &prepared, &pushed, now).await;
                 if !prepared.waiting.is_empty() {
-                    return Err(Error::Unfinished(unfinished(&prepared, &done)));
+                    return Err(Error::Unfinished(unfinished(&prepared, &pushed)));
                 }
-                return Ok(Report { prepared, done, events, has_changed });
+                return Ok(Report { prepared, done: pushed, events, has_changed });
             }
         }
     }
@@ -309,6 +340,8 @@ fn unfinished(prepared: &Prepared, done: &[(String, Did)]) -> String {
 pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: Timestamp) -> Result<Prepared, Error> {
     let due_before = store::load::<Due>(outside.objects, &Key::due(outside.repository)).await?;
     let due_before = due_before.map(|loaded| loaded.value).unwrap_or_default();
+    let stood = store::load::<Standing>(outside.objects, &Key::standing(outside.repository)).await?;
+    let stood = stood.map(|loaded| loaded.value).unwrap_or_default();
     let (mut proposed, mut new_holds) = ask_forge(outside, now).await?;
     let interest = Interest::default();
     let before = store::load::<Index>(outside.objects, &Key::index(outside.repository)).await?;
@@ -319,6 +352,7 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     let mut manifests = Manifests::read(outside.repository, snapshot, before.as_ref());
     manifests.rename_registries(outside.aliases);
     renaming::rename(&mut proposed, &manifests);
+    proposed.values_mut().for_each(|known| known.proposed.arrive(&outside.repository.base, &manifests, now));
 
     let mut answers = Answers::default();
     let mut unlisted = Vec::new();
@@ -345,14 +379,18 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     let holds = store::load::<Holds>(outside.objects, &Key::holds(outside.repository)).await?;
     let mut holds = holds.map(|loaded| loaded.value).unwrap_or_default();
     holds.holds.extend(new_holds.iter().cloned());
+    let released = hear::hear(outside, &mut proposed, &holds).await?;
+    holds.holds.retain(|hold| !released.contains(hold));
+    new_holds.retain(|hold| !released.contains(hold));
 
-    let mut draft = answers.plan(outside, &mut manifests, &ledgers, &holds, now).await?;
+    let standing = stood.observed(&manifests, &ledgers, now);
+    let mut draft = answers.plan(outside, &mut manifests, &ledgers, &holds, &standing, now).await?;
     for _ in 0..ROUNDS {
         if draft.questions.is_empty() && draft.contents.is_empty() {
             break;
         }
         answers.ask(outside, &draft, &mut ledgers, now).await;
-        draft = answers.plan(outside, &mut manifests, &ledgers, &holds, now).await?;
+        draft = answers.plan(outside, &mut manifests, &ledgers, &holds, &standing, now).await?;
     }
     answers.put_off(&draft);
     // The forge was asked before the base branch was read: what was merged is part of it, unless somebody took it back.
@@ -361,7 +399,7 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     if !rolled_back.is_empty() {
         holds.holds.extend(rolled_back.iter().cloned());
         new_holds.extend(rolled_back);
-        draft = answers.plan(outside, &mut manifests, &ledgers, &holds, now).await?;
+        draft = answers.plan(outside, &mut manifests, &ledgers, &holds, &standing, now).await?;
     }
     let Answers { learned, missed, mut waiting, .. } = answers;
     waiting.dedup();
@@ -380,8 +418,10 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         unlisted,
         missed,
         learned,
+        standing: Standings { before: stood, now: standing },
         proposed,
         new_holds,
+        released,
         holds,
     })
 }
@@ -395,7 +435,8 @@ async fn ask_forge(outside: Outside<'_>, now: Timestamp) -> Result<(BTreeMap<Str
         let before = loaded.value;
         let mut known =
             Known { proposed: before.clone(), before, formerly: BTreeSet::new(), open: None, duplicates: Vec::new() };
-        if matches!(known.proposed.fate, Fate::Open | Fate::Settling) {
+        let is_direct = known.proposed.branch == outside.repository.base;
+        if !is_direct && matches!(known.proposed.fate, Fate::Open | Fate::Settling) {
             let found = outside.host.find(&known.proposed.branch, &outside.repository.base).await?;
             let (mut open, ended): (Vec<_>, Vec<_>) = found.into_iter().partition(|pull| pull.state == State::Open);
             open.sort_by_key(|pull| pull.number);

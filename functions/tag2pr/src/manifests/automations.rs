@@ -1,24 +1,33 @@
 //! Automations: Flux's objects that propose to this repository and base, and those of `.tag2pr.yaml`.
 
+use super::stages::{self, BrokenStage};
 use super::{Automation, DeclaredPolicy};
 use crate::due::Settle;
 use crate::flux::{Found, ImageUpdateAutomation};
 use crate::problem::Place;
-use crate::proposal::Wishes;
 use crate::proposal::message::MessageTemplate;
-use crate::repository_settings::{FILE, Grouping, ProposalSettings, RepositorySettings};
+use crate::proposal::{Wishes, name};
+use crate::repository_settings::{FILE, Grouping, Name, ProposalSettings, RepositorySettings, place};
 use crate::repository_url::RepositoryUrl;
 use crate::seams::{Author, RepositoryId};
 
-/// The automations that count here, and those that do not, with the reason.
+/// The automations that count here, and those that do not.
+#[derive(Default)]
+pub(super) struct Followed {
+    pub(super) automations: Vec<Automation>,
+    /// With the reason.
+    pub(super) passed_over: Vec<(Place, String)>,
+    pub(super) broken_stages: Vec<BrokenStage>,
+}
+
 pub(super) fn follow(
     found: &Found,
     settings: Result<&RepositorySettings, &String>,
     policies: &[DeclaredPolicy],
     here: &RepositoryId,
-) -> (Vec<Automation>, Vec<(Place, String)>) {
+) -> Followed {
+    let mut all = Followed::default();
     let mut followed = Vec::new();
-    let mut passed_over = Vec::new();
     for declared in &found.automations {
         let automation = match settings {
             Ok(settings) => automation(declared, found, settings.take_over, here),
@@ -26,7 +35,7 @@ pub(super) fn follow(
         };
         match automation {
             Ok(automation) => followed.push(automation),
-            Err(reason) => passed_over.push((declared.object.place.clone(), reason)),
+            Err(reason) => all.passed_over.push((declared.object.place.clone(), reason)),
         }
     }
     let own = || settings.into_iter().flat_map(|settings| &settings.proposals);
@@ -38,25 +47,41 @@ pub(super) fn follow(
             None => followed.push(own),
         }
     }
-    let mut parts = Vec::new();
-    for mut automation in followed {
-        let name = automation.name.strip_prefix(&format!("{}.", automation.namespace)).unwrap_or_default().to_owned();
-        let about = own().filter(|own| own.is_about(&automation.namespace, &name));
-        let about: Vec<&ProposalSettings> = about.collect();
-        automation.wishes = wishes(&automation, &name, &about);
-        match about.iter().filter_map(|own| own.group).next_back() {
-            None | Some(Grouping::Automation) => parts.push(automation),
-            Some(Grouping::Policy) => parts.extend(for_each_policy(&automation, policies)),
+    let about = |automation: &Automation| -> Vec<&ProposalSettings> {
+        own().filter(|own| own.is_about_all() || name_of(&own.name.value) == automation.whole).collect()
+    };
+    for automation in &mut followed {
+        let about = about(automation);
+        automation.wishes = wishes(automation, &about);
+        automation.is_direct = about.iter().filter_map(|own| own.direct).next_back().unwrap_or(false);
+    }
+    let (staged, broken) = stages::arrange(followed, &about);
+    for (automation, broken) in broken {
+        all.passed_over.push((automation.place, broken.to_string()));
+        all.broken_stages.push(broken);
+    }
+    for automation in staged {
+        match about(&automation).iter().filter_map(|own| own.group).next_back() {
+            None | Some(Grouping::Automation) => all.automations.push(automation),
+            Some(Grouping::Policy) => all.automations.extend(for_each_policy(&automation, policies)),
         }
     }
-    (parts, passed_over)
+    for automation in all.automations.iter_mut().filter(|automation| automation.is_direct) {
+        automation.branch.clone_from(&here.base);
+    }
+    all
+}
+
+/// The name of an automation's proposal.
+pub(super) fn name_of(Name(automation): &Name) -> String {
+    name::of(&automation.namespace, &automation.name)
 }
 
 /// An automation in parts: one for each policy that it applies.
 fn for_each_policy(automation: &Automation, policies: &[DeclaredPolicy]) -> Vec<Automation> {
     let part = |policy: &DeclaredPolicy| Automation {
-        name: format!("{}.{}", automation.name, policy.name.name),
-        branch: format!("{}.{}", automation.branch, policy.name.name),
+        name: name::part(&automation.name, &policy.name.name),
+        branch: name::part(&automation.branch, &policy.name.name),
         only: Some(policy.name.clone()),
         ..automation.clone()
     };
@@ -67,16 +92,16 @@ fn for_each_policy(automation: &Automation, policies: &[DeclaredPolicy]) -> Vec<
 const SETTLES: i32 = 10;
 
 /// What `.tag2pr.yaml` says of pull requests; what is said later counts more, lists add up.
-fn wishes(automation: &Automation, name: &str, about: &[&ProposalSettings]) -> Wishes {
+fn wishes(automation: &Automation, about: &[&ProposalSettings]) -> Wishes {
     let mut wishes = Wishes::default();
     let (mut window, mut at_most) = (None, None);
     for own in about {
         if let Some(title) = &own.title {
             wishes.title = Some(MessageTemplate {
-                text: title.clone(),
-                place: Place { file: FILE.to_owned(), line: 1, column: 1 },
+                text: title.value.clone(),
+                place: place(title),
                 values: automation.message.as_ref().map(|message| message.values.clone()).unwrap_or_default(),
-                automation: (automation.namespace.clone(), name.to_owned()),
+                automation: name::automation(&automation.whole),
                 path: automation.path.clone(),
             });
         }
@@ -102,10 +127,11 @@ fn wishes(automation: &Automation, name: &str, about: &[&ProposalSettings]) -> W
 }
 
 fn of_settings(own: &ProposalSettings) -> Automation {
-    let name = format!("{}.{}", own.name.0.namespace, own.name.0.name);
+    let name = name_of(&own.name.value);
     Automation {
+        place: place(&own.name),
         branch: format!("tag2pr/{name}"),
-        namespace: own.name.0.namespace.clone(),
+        namespace: own.name.value.0.namespace.clone(),
         selector: None,
         path: plain_path(own.path.as_deref().unwrap_or_default()),
         wishes: Wishes::default(),
@@ -113,6 +139,8 @@ fn of_settings(own: &ProposalSettings) -> Automation {
         message: None,
         whole: name.clone(),
         only: None,
+        after: None,
+        is_direct: false,
         name,
     }
 }
@@ -166,11 +194,12 @@ fn automation(
     if let Some(branch) = branch.filter(|branch| *branch != here.base) {
         return Err(format!("it is for the branch `{branch}`, and this is `{}`", here.base));
     }
-    let name = format!("{namespace}.{}", declared.object.name);
+    let name = name::of(&namespace, &declared.object.name);
     let push = declared.push_branch.as_ref().map(|at| at.value.as_str()).filter(|push| *push != here.base);
     let path = plain_path(declared.path.as_ref().map_or("", |at| &at.value));
     let message = declared.message_template.as_ref().filter(|template| !template.value.is_empty());
     Ok(Automation {
+        place: declared.object.place.clone(),
         wishes: Wishes::default(),
         message: message.map(|template| MessageTemplate {
             text: template.value.clone(),
@@ -185,6 +214,8 @@ fn automation(
         author: author(declared.author_name.as_ref(), declared.author_email.as_ref()),
         whole: name.clone(),
         only: None,
+        after: None,
+        is_direct: false,
         name,
         namespace,
     })
@@ -198,7 +229,7 @@ fn is_here(url: &str, here: &RepositoryId) -> bool {
 }
 
 /// A path without `.`, `..` and empty segments; `..` never leads above the root.
-fn plain_path(path: &str) -> String {
+pub(super) fn plain_path(path: &str) -> String {
     let mut segments = Vec::new();
     for segment in path.split('/') {
         match segment {

@@ -6,14 +6,13 @@ use super::DeclaredPolicy;
 use crate::flux::{self, Found, ImagePolicy, ImageRepository};
 use crate::image::ImageName;
 use crate::policy::{Policy, PolicyName, PolicySpec};
-use crate::problem::Place;
-use crate::repository_settings::{FILE, PolicySettings, RepositorySettings};
+use crate::repository_settings::{FILE, PolicySettings, RepositorySettings, place};
 
 /// Every policy of the repository. Without settings that can be read there is none: one of them might say `minimumAge`.
 pub(super) fn declare(found: &Found, settings: Result<&RepositorySettings, &String>) -> Vec<DeclaredPolicy> {
     let mut own: BTreeMap<&PolicyName, &PolicySettings> = BTreeMap::new();
     if let Ok(settings) = settings {
-        own.extend(settings.policies.iter().map(|policy| (&policy.name.0, policy)));
+        own.extend(settings.policies.iter().map(|policy| (&policy.name.value.0, policy)));
     }
     let mut declared: Vec<DeclaredPolicy> = Vec::new();
     let mut specs: BTreeMap<PolicyName, (Option<PolicySpec>, usize)> = BTreeMap::new();
@@ -60,7 +59,7 @@ pub(super) fn declare(found: &Found, settings: Result<&RepositorySettings, &Stri
                 None => Err(format!("there is no ImagePolicy {name}, and {FILE} names no `image:` for it")),
             },
             rival: None,
-            place: Place { file: FILE.to_owned(), line: 1, column: 1 },
+            place: place(&policy.name),
             labels: BTreeMap::new(),
             minimum_age: policy.minimum_age.map(|age| age.0),
             platforms: policy.platforms.clone(),

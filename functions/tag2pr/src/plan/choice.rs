@@ -13,6 +13,7 @@ use crate::manifests::DeclaredPolicy;
 use crate::platform::{Platforms, listed};
 use crate::policy::{DigestReflection, Known, Order, Policy, Selection};
 use crate::proposal::{markdown, minute};
+use crate::stages::{Gate, Trial, rough};
 
 /// One policy's answer, whatever automations make of it.
 pub(super) struct Choice<'a> {
@@ -26,10 +27,24 @@ pub(super) struct Choice<'a> {
     pub(super) of_age: Option<Timestamp>,
     /// What ranks higher and lacks a platform, in half a sentence.
     pub(super) passed_over: Option<String>,
+    /// Which tags may be brought, where a stage goes before.
+    pub(super) gate: Option<Gate<'a>>,
+    /// What ranks higher and has not proved itself there.
+    pub(super) soaking: Option<Soaking>,
     /// Why this tag: one sentence each, in Markdown.
     pub(super) why: Vec<String>,
     /// The selected tag, those that come next, and those that were pushed last.
     pub(super) considered: Vec<Considered>,
+}
+
+/// What waits for the stage before.
+pub(super) struct Soaking {
+    /// As people read it today: in half a sentence.
+    pub(super) text: String,
+    /// Since when it stands there, and when that will have been for long enough.
+    pub(super) time: Option<(Timestamp, Timestamp)>,
+    /// As it stands in a pull request, where it does not change with the hour.
+    why: String,
 }
 
 /// Why it is not known what a tag holds.
@@ -60,7 +75,12 @@ const PUSHED_LAST: usize = 3;
 /// So many of the other names of the selected tag's digest are named.
 const ALIASES: usize = 5;
 
-pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, in_git: &BTreeSet<&str>) -> Choice<'a> {
+pub(super) fn choose<'a>(
+    declared: &'a DeclaredPolicy,
+    evidence: &Evidence<'_>,
+    in_git: &BTreeSet<&str>,
+    gate: Option<Gate<'a>>,
+) -> Choice<'a> {
     let (image, policy) = match &declared.policy {
         Ok((image, policy)) => (image, policy),
         Err(reason) => {
@@ -70,6 +90,8 @@ pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, 
                 unclear: None,
                 of_age: None,
                 passed_over: None,
+                gate,
+                soaking: None,
                 why: Vec::new(),
                 considered: Vec::new(),
             };
@@ -79,6 +101,8 @@ pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, 
     let ledger = evidence.ledgers.get(image).unwrap_or(&empty);
     let mut pool = Pool::of(declared, ledger, evidence.now);
     let young = pool.young();
+    let all = pool.considered.len();
+    let soaking = gate.as_ref().and_then(|gate| hold_back(&mut pool, policy, gate));
     let mut unclear = None;
     if !declared.platforms.is_empty() {
         unclear = look_inside(&mut pool, &Looking { declared, image, policy, evidence, ledger, in_git });
@@ -88,6 +112,8 @@ pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, 
     let mut why = vec![rule(policy), sentence(&selection.summary().to_string())];
     why.extend(declared.minimum_age.and_then(|age| too_young(policy, &young, selection.selected, age)));
     let of_age = declared.minimum_age.and_then(|age| of_age(policy, &young, selection.selected, age));
+    let proved = gate.as_ref().zip(selection.selected).and_then(|(gate, selected)| proved(gate, selected));
+    why.extend(proved.into_iter().chain(soaking.as_ref().map(|soaking| soaking.why.clone())));
     let passed_over = passed_over(&pool);
     why.extend(passed_over.as_ref().map(|text| sentence(text)));
     why.extend(selection.selected.and_then(|selected| also_known_as(selected, known)));
@@ -95,7 +121,8 @@ pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, 
     if !next.is_empty() {
         why.push(format!("Next in rank: {}.", next.join(", ")));
     }
-    let count = if known.len() == 1 { "1 tag is known".to_owned() } else { format!("{} tags are known", known.len()) };
+    let all = if gate.is_some() { all } else { known.len() };
+    let count = if all == 1 { "1 tag is known".to_owned() } else { format!("{all} tags are known") };
     why.push(match ledger.listed() {
         Some(at) => format!("{count}; the registry's list was last read {}.", minute(at)),
         None => format!("{count}, from deliveries alone: the registry's list was never read."),
@@ -116,7 +143,50 @@ pub(super) fn choose<'a>(declared: &'a DeclaredPolicy, evidence: &Evidence<'_>, 
         (None, None) => Err("there are no tags".to_owned()),
     };
     let considered = considered(&selection, &pool);
-    Choice { policy: Ok((image, policy)), chosen, unclear, of_age, passed_over, why, considered }
+    Choice { policy: Ok((image, policy)), chosen, unclear, of_age, passed_over, gate, soaking, why, considered }
+}
+
+/// Takes out what has not proved itself in the stage before; what of that ranks higher than the rest, if something does.
+fn hold_back(pool: &mut Pool<'_>, policy: &Policy, gate: &Gate<'_>) -> Option<Soaking> {
+    let all = std::mem::take(&mut pool.considered);
+    pool.considered = all.iter().filter(|known| gate.lets_through(known)).copied().collect();
+    let selection = policy.select(&all);
+    let next = selection.selected.map(|_| selection.runners_up(usize::MAX)).unwrap_or_default();
+    let better: Vec<&Known<'_>> =
+        selection.selected.into_iter().chain(next).take_while(|known| !gate.lets_through(known)).collect();
+    let best = better.first()?;
+    let name = markdown::code(&gate.after.name);
+    let soaking = better.iter().find_map(|known| match gate.trial(known.tag, known.digest) {
+        Trial::Soaking(since, until) => Some((known.tag, since, until)),
+        Trial::Proved(_) | Trial::Absent => None,
+    });
+    Some(match soaking {
+        Some((tag, since, until)) => Soaking {
+            text: format!("waits until {}: {}", minute(until), gate.progress(tag, since)),
+            time: Some((since, until)),
+            why: format!("{} ranks higher, and soaks in {name} until {}.", markdown::code(tag), minute(until)),
+        },
+        None if gate.is_empty() => Soaking {
+            text: format!("waits: nothing of this image stands in {}", gate.after.name),
+            time: None,
+            why: format!("Nothing of this image stands in {name}."),
+        },
+        None => Soaking {
+            text: format!("waits: {} does not stand in {} yet", best.tag, gate.after.name),
+            time: None,
+            why: format!("{} ranks higher, and does not stand in {name} yet.", markdown::code(best.tag)),
+        },
+    })
+}
+
+/// Since when a tag has stood in the stage before.
+fn proved(gate: &Gate<'_>, selected: &Known<'_>) -> Option<String> {
+    let Trial::Proved(since) = gate.trial(selected.tag, selected.digest) else { return None };
+    let soak = match gate.after.soak {
+        SignedDuration::ZERO => String::new(),
+        soak => format!(", for the {} that it soaks there", rough(soak)),
+    };
+    Some(format!("It has stood in {} since {}{soak}.", markdown::code(&gate.after.name), minute(since)))
 }
 
 /// The tags that people ask about: the selected one, those that come next, and those that were pushed last.

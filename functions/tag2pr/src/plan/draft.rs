@@ -5,27 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::choice::{Choice, Unclear};
+use super::in_git::InGit;
 use super::pool::heard_of;
 use super::{Answer, Evidence, Hold, Line, Outcome, Plan};
 use crate::due::{self, Wait};
-use crate::image::{Digest, ImageName, ImageRef, Tag};
+use crate::image::{Digest, ImageName, Tag};
 use crate::manifests::{Automation, DeclaredPolicy, Manifests};
 use crate::markers::{self, Change, Marker, NewImage, Part, Setter};
 use crate::policy::{DigestReflection, Known, PolicyName, Step};
-use crate::proposal::{Bump, Parts, markdown, minute};
+use crate::proposal::{Bump, Parts, markdown, minute, name};
 use crate::seams::File;
-
-/// The values that stand in Git for one policy, below one automation's path.
-#[derive(Default)]
-struct InGit {
-    marked: bool,
-    tags: BTreeSet<String>,
-    /// A value that should name a tag and names none, or digests that nobody says the tag of.
-    tag_missing: bool,
-    digests: BTreeSet<String>,
-    /// A value that should hold a digest and holds none.
-    digest_missing: bool,
-}
+use crate::stages::Trial;
 
 /// A proposal in the making.
 pub(super) struct Draft<'a> {
@@ -33,6 +23,8 @@ pub(super) struct Draft<'a> {
     /// The automations that share it: a hold may have been made while another one was the first, or while what shares a
     /// pull request was another setting.
     sharing: BTreeSet<&'a str>,
+    /// Those of them that are in no parts: what is held for a part is held for the whole.
+    whole: BTreeSet<&'a str>,
     evidence: &'a Evidence<'a>,
     files: BTreeMap<&'a str, Vec<u8>>,
     changes: Vec<Change>,
@@ -48,6 +40,7 @@ impl<'a> Draft<'a> {
         Self {
             name,
             sharing,
+            whole: automations.iter().filter(|one| one.name == one.whole).map(|one| one.name.as_str()).collect(),
             evidence,
             files: BTreeMap::new(),
             changes: Vec::new(),
@@ -63,6 +56,7 @@ impl<'a> Draft<'a> {
             name: self.name.to_owned(),
             automation: automations[0].whole.clone(),
             branch: branch.to_owned(),
+            is_direct: automations[0].is_direct,
             author: automations[0].author.clone(),
             message: automations.iter().find_map(|automation| automation.message.clone()),
             wishes: automations[0].wishes.clone(),
@@ -85,9 +79,12 @@ impl<'a> Draft<'a> {
         let first_line = plan.lines.len();
         for declared in self.evidence.manifests.policies.iter().filter(|policy| automation.applies(policy)) {
             let Some(choice) = choices.get(&declared.name) else { continue };
-            let in_git = self.in_git(automation, &declared.name);
+            let in_git = InGit::of(self.evidence.manifests, &declared.name, &|file| automation.covers(file));
             let (outcome, new) = self.decide(declared, choice, &in_git, plan);
             plan.waits.extend(choice.of_age.filter(|_| in_git.marked).map(|until| self.too_young_until(until)));
+            let soaking = choice.soaking.as_ref().filter(|_| in_git.marked);
+            plan.waits.extend(soaking.and_then(|soaking| Some(self.soaks(soaking.time?))));
+            let is_told = matches!(outcome, Outcome::Soaking(_));
             let tag = choice.chosen.as_ref().ok().map(|chosen| chosen.tag.to_string());
             plan.lines.push(Line {
                 proposal: self.name.to_owned(),
@@ -96,6 +93,7 @@ impl<'a> Draft<'a> {
                 tag,
                 outcome,
                 passed_over: choice.passed_over.clone(),
+                soaking: soaking.filter(|_| !is_told).map(|soaking| soaking.text.clone()),
                 in_git: if in_git.tags.is_empty() { in_git.digests } else { in_git.tags },
                 why: choice.why.clone(),
                 considered: choice.considered.clone(),
@@ -121,37 +119,6 @@ impl<'a> Draft<'a> {
         self.changes.extend(changes);
     }
 
-    fn in_git(&self, automation: &Automation, policy: &PolicyName) -> InGit {
-        let mut in_git = InGit::default();
-        let markers = self.evidence.manifests.markers.iter().filter(|(file, _)| automation.covers(file));
-        for marker in markers.flat_map(|(_, markers)| markers).filter(|marker| marker.setter.policy == *policy) {
-            in_git.marked = true;
-            match marker.setter.part {
-                Part::Tag => {
-                    in_git.tags.insert(marker.value.clone());
-                }
-                Part::Reference => {
-                    let reference: Option<ImageRef> = marker.value.parse().ok();
-                    in_git.digest_missing |= reference.as_ref().is_none_or(|reference| reference.digest.is_none());
-                    in_git.tag_missing |= reference.as_ref().is_none_or(|reference| reference.tag.is_none());
-                    if let Some(reference) = reference {
-                        in_git.tags.extend(reference.tag.map(|tag| tag.to_string()));
-                        in_git.digests.extend(reference.digest.map(|digest| digest.to_string()));
-                    }
-                }
-                Part::Digest => match marker.value.parse::<Digest>() {
-                    Ok(digest) => {
-                        in_git.digests.insert(digest.to_string());
-                    }
-                    Err(_) => in_git.digest_missing = true,
-                },
-                Part::Name => {}
-            }
-        }
-        in_git.tag_missing |= in_git.tags.is_empty() && (in_git.digest_missing || !in_git.digests.is_empty());
-        in_git
-    }
-
     /// What shall stand in Git for one policy; nothing if what stands there shall stay.
     fn decide(
         &self,
@@ -169,7 +136,10 @@ impl<'a> Draft<'a> {
         }
         let chosen = match &choice.chosen {
             Ok(chosen) => chosen,
-            Err(reason) => return (Outcome::NothingSelected(reason.clone()), None),
+            Err(reason) => {
+                let soaking = choice.soaking.as_ref().map(|soaking| Outcome::Soaking(soaking.text.clone()));
+                return (soaking.unwrap_or_else(|| Outcome::NothingSelected(reason.clone())), None);
+            }
         };
         let tag = chosen.tag.as_str();
         // Of several values the highest ranked counts: one of them is enough to see that this would be a step back. One
@@ -184,7 +154,10 @@ impl<'a> Draft<'a> {
             let there = heard_of(ledger, there);
             match policy.step(&there, &to) {
                 Step::Forward => {}
-                Step::Backwards => return (Outcome::Backwards { in_git: there.tag.to_owned() }, None),
+                Step::Backwards => {
+                    let (in_git, policy) = (there.tag.to_owned(), declared.name.clone());
+                    return (Outcome::Backwards { in_git, policy, to: chosen.tag.clone() }, None);
+                }
                 Step::Unknown => unknown = unknown.or(Some(there)),
             }
         }
@@ -236,6 +209,11 @@ impl<'a> Draft<'a> {
             plan.waits.extend(of_age.map(|until| self.too_young_until(until)));
             return (Outcome::TooYoung(until), None);
         }
+        if let Some(gate) = choice.gate.as_ref().filter(|gate| !matches!(gate.trial(tag, digest), Trial::Proved(_))) {
+            let reason =
+                format!("waits: what {tag} points at now has not stood in {} for long enough", gate.after.name);
+            return (Outcome::Soaking(reason), None);
+        }
         if let Some(unclear) = &choice.unclear {
             return (inside(image, chosen.tag.as_str(), unclear, plan), None);
         }
@@ -257,8 +235,11 @@ impl<'a> Draft<'a> {
         if hold.proposal == Hold::EVERY {
             return true;
         }
-        let whole = hold.proposal.strip_suffix(hold.policy.name.as_str()).and_then(|rest| rest.strip_suffix('.'));
-        self.sharing.contains(hold.proposal.as_str()) || whole.is_some_and(|whole| self.sharing.contains(whole))
+        let is_part_of = |whole: &&str| hold.proposal.strip_prefix(*whole).is_some_and(|rest| rest.starts_with('.'));
+        let part = name::whole(&hold.proposal, &hold.policy.name);
+        self.sharing.contains(hold.proposal.as_str())
+            || part.is_some_and(|whole| self.sharing.contains(whole))
+            || self.whole.iter().any(is_part_of)
     }
 
     /// When the registry was found not to have a tag any more; none if it has it, as far as is known.
@@ -286,6 +267,10 @@ impl<'a> Draft<'a> {
             }
             None => Some((format!("since when {tag} points at what it does now is not known yet"), None)),
         }
+    }
+
+    fn soaks(&self, (since, until): (Timestamp, Timestamp)) -> Wait {
+        Wait { proposal: self.name.to_owned(), why: due::Why::Soaking, since, until }
     }
 
     fn too_young_until(&self, until: Timestamp) -> Wait {

@@ -176,7 +176,7 @@ pub fn known(ledger: &Ledger) -> Vec<Known<'_>> {
 }
 
 /// What was ever heard of a tag, whether or not it still exists.
-pub(super) fn heard_of<'a>(ledger: Option<&'a Ledger>, tag: &'a str) -> Known<'a> {
+pub(crate) fn heard_of<'a>(ledger: Option<&'a Ledger>, tag: &'a str) -> Known<'a> {
     ledger.and_then(|ledger| ledger.heard_of(tag)).map_or(Known::tag(tag), |entry| of_entry(tag, entry))
 }
 

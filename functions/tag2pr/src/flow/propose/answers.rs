@@ -10,6 +10,7 @@ use crate::ledger::{Ledger, News};
 use crate::manifests::Manifests;
 use crate::plan::{Answer, Contents, Evidence, Holds, Plan, Question, plan};
 use crate::seams::{GitError, RegistryError};
+use crate::stages::Standing;
 
 /// So many times is a plan made and asked for: each time one tag of a policy is looked at, first what it points at, then
 /// what that holds. More tags are looked at in the next pass, which begins where this one ended.
@@ -36,10 +37,12 @@ impl Answers {
         manifests: &mut Manifests,
         ledgers: &BTreeMap<ImageName, Ledger>,
         holds: &Holds,
+        standing: &Standing,
         now: Timestamp,
     ) -> Result<Plan, GitError> {
         loop {
-            let evidence = Evidence { manifests, ledgers, holds, answers: &self.tags, contents: &self.contents, now };
+            let (answers, contents) = (&self.tags, &self.contents);
+            let evidence = Evidence { manifests, ledgers, holds, answers, contents, standing, now };
             let plan = plan(&evidence);
             if plan.unread.is_empty() {
                 return Ok(plan);

@@ -33,6 +33,10 @@ pub struct Proposed {
     pub merged: Vec<Merged>,
     /// What people see of it.
     pub title: String,
+    /// A digest of the title and the body that the pull request is given: a commit that is the same may come with another
+    /// body, from a worker who knew less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<String>,
     /// Its pull request, once there is one.
     pub pull_request: Option<u64>,
     /// Where a person reads it.
@@ -45,8 +49,19 @@ pub struct Proposed {
     /// What is still to be asked of the forge for the open pull request.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub to_do: BTreeSet<ToDo>,
+    /// The last comment that was listened to.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub obeyed: u64,
+    /// Whether those who committed to its branch were told that it is left to them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_told: bool,
     /// When it was last written.
     pub at: Timestamp,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Stored for Proposed {
@@ -69,7 +84,7 @@ pub enum ToDo {
 pub struct Merged {
     /// What was merged.
     pub value: Value,
-    /// The pull request.
+    /// The pull request, or the commit where there was none.
     pub url: String,
 }
 
@@ -104,10 +119,7 @@ impl Proposed {
             if !is_known {
                 return Vec::new();
             }
-            let merged = self.values.iter().map(|value| Merged { value: value.clone(), url: pull.url.clone() });
-            let merged: Vec<Merged> = merged.collect();
-            self.merged.retain(|old| merged.iter().all(|new| new.value.policy != old.value.policy));
-            self.merged.extend(merged);
+            self.note_merged(&pull.url);
             return Vec::new();
         }
         if self.fate == Fate::Settling {
@@ -120,6 +132,25 @@ impl Proposed {
         }
         let reason = format!("pull request {} was closed without merging", pull.url);
         self.values.iter().map(|value| hold(&self.name, value, &reason, now)).collect()
+    }
+
+    /// Notes that what was pushed to the base branch itself stands there.
+    pub(super) fn arrive(&mut self, base: &str, manifests: &Manifests, now: Timestamp) {
+        let stands = |value: &Value| standing(value, manifests) >= value.places.max(1);
+        if self.fate != Fate::Open || self.branch != base || !self.values.iter().all(stands) {
+            return;
+        }
+        let url = self.commits.first().map(|commit| format!("commit {}", commit.short())).unwrap_or_default();
+        self.fate = Fate::Merged;
+        self.at = now;
+        self.note_merged(&url);
+    }
+
+    fn note_merged(&mut self, url: &str) {
+        let merged = self.values.iter().map(|value| Merged { value: value.clone(), url: url.to_owned() });
+        let merged: Vec<Merged> = merged.collect();
+        self.merged.retain(|old| merged.iter().all(|new| new.value.policy != old.value.policy));
+        self.merged.extend(merged);
     }
 
     /// The values that were merged, no longer stand where they did, and would be proposed once more: somebody took them

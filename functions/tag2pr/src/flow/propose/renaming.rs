@@ -9,7 +9,7 @@ use crate::manifests::Manifests;
 /// Gives each record the name that its branch has now; of several for one branch the one that has it already counts.
 pub(super) fn rename(proposed: &mut BTreeMap<String, Known>, manifests: &Manifests) {
     let name_now = |branch: &str| {
-        let sharing = manifests.automations.iter().filter(|automation| automation.branch == branch);
+        let sharing = manifests.automations.iter().filter(|one| one.branch == branch && !one.is_direct);
         sharing.map(|automation| automation.name.as_str()).min()
     };
     let renamed = |known: &Known| name_now(&known.proposed.branch).is_some_and(|name| name != known.proposed.name);

@@ -129,7 +129,7 @@ fn proposals(prepared: &Prepared, done: &[(String, Did)]) -> BTreeMap<String, Pr
             Did::Ready(_) => {
                 proposals.entry(name.clone()).and_modify(|state| state.is_frozen = false);
             }
-            Did::Waits(_) | Did::LeftAlone(_) | Did::Remarked(_) => {}
+            Did::Pushed(..) | Did::Waits(_) | Did::LeftAlone(_) | Did::Remarked(_) => {}
         }
     }
     proposals

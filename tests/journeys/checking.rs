@@ -1,11 +1,8 @@
-//! What the stories need and the product does not do yet. Take the `#[ignore]` away with the work that it names.
+//! What `tag2pr check` says of the policies that the stories began with.
 
 use std::process::Command;
 
 use serde_json::Value;
-use tag2pr::testing::repository::Entry;
-
-use super::world::{BASE, World};
 
 /// What `tag2pr check` finds in the policies of a story as they were found.
 fn findings(story: &str, tags: &str) -> Vec<Value> {
@@ -46,42 +43,4 @@ fn check_says_that_the_order_is_by_commit_hash() {
     std::fs::remove_file(&tags).unwrap();
     let help = help_at(&findings, "image-policies.yaml", 10..=15);
     assert!(help.contains("numerical"), "{help}");
-}
-
-#[test]
-#[ignore = "needs staged proposals in `.tag2pr.yaml`"]
-fn the_next_batch_waits_until_the_first_has_soaked() {
-    let mut world = World::of("5-devices");
-    let automation = |name: &str| {
-        format!(
-            "---\napiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\n\
-             metadata: {{ name: {name}, namespace: fleet }}\nspec:\n  sourceRef: {{ kind: GitRepository, name: fleet }}\n  \
-             git: {{ checkout: {{ ref: {{ branch: main }} }}, commit: {{ author: {{ email: bot@example.org }} }} }}\n  \
-             update: {{ path: ./{name} }}\n"
-        )
-    };
-    let stages = "proposals:\n  - name: fleet/kitchen\n    after: { automation: fleet/gateway, soak: 2h }\n";
-    let compose = world.file(BASE, "gateway/compose.yaml");
-    world.edit(BASE, "image-automation.yaml", "update: { path: . }", "suspend: true\n  update: { path: . }");
-    let files = [
-        Entry::file("automations.yaml", automation("gateway") + &automation("kitchen")),
-        Entry::file("kitchen/compose.yaml", compose),
-        Entry::file(".tag2pr.yaml", stages),
-    ];
-    world.git.push_by_somebody_else(BASE, &files, "In batches");
-    world.build("redis:7.4-alpine");
-    world.propose();
-    world.build("redis:7.5-alpine");
-    world.deliver("stories/5-redis");
-    world.serve();
-    assert_eq!(world.open().branch, "tag2pr/fleet.gateway");
-
-    world.merge(1);
-    world.propose();
-    world.wait(3600);
-    world.propose();
-    assert_eq!(world.forge.open_pulls(), [], "it soaks");
-    world.wait(3601);
-    world.propose();
-    assert_eq!(world.open().branch, "tag2pr/fleet.kitchen");
 }

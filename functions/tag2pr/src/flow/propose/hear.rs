@@ -1,0 +1,61 @@
+//! Doing what people ask for in comments: those who may write, each time once.
+//!
+//! Comments are read only where one could matter: under a pull request whose branch somebody committed to, and under one
+//! that was closed and is held for it.
+
+use std::collections::BTreeMap;
+
+use super::{Fate, Holds, Known, Outside, Proposed};
+use crate::commands::Command;
+use crate::plan::Hold;
+use crate::seams::HostError;
+
+/// Takes the branches that are to be made anew for ours, and says which holds are released.
+pub(super) async fn hear(
+    outside: Outside<'_>,
+    proposed: &mut BTreeMap<String, Known>,
+    holds: &Holds,
+) -> Result<Vec<Hold>, HostError> {
+    let mut released = Vec::new();
+    for known in proposed.values_mut() {
+        let record = &mut known.proposed;
+        let stray = known.open.as_ref().filter(|pull| !record.commits.contains(&pull.head));
+        let held: Vec<&Hold> = holds.holds.iter().filter(|hold| is_closed_for(record, hold)).collect();
+        let number = match stray {
+            Some(pull) => pull.number,
+            None if held.is_empty() => continue,
+            None => match record.pull_request {
+                Some(number) => number,
+                None => continue,
+            },
+        };
+        let commands = match outside.host.commands(number, record.obeyed).await {
+            Ok(commands) => commands,
+            // It is asked for too much; nothing else depends on it.
+            Err(HostError::Refused { .. }) => continue,
+            Err(error) => return Err(error),
+        };
+        for comment in commands {
+            record.obeyed = record.obeyed.max(comment.id);
+            if !comment.may_write {
+                continue;
+            }
+            match (Command::parse(&comment.body), stray) {
+                (Some(Command::Rebase), Some(pull)) => {
+                    record.commits.push(pull.head.clone());
+                    record.is_told = false;
+                }
+                (Some(Command::Release), _) => released.extend(held.iter().map(|hold| (*hold).clone())),
+                _ => {}
+            }
+        }
+    }
+    Ok(released)
+}
+
+/// Whether a hold is there because somebody closed this proposal's last pull request.
+fn is_closed_for(record: &Proposed, hold: &Hold) -> bool {
+    record.fate == Fate::Closed
+        && hold.proposal == record.name
+        && record.values.iter().any(|value| hold.is_on(&value.policy, value.tag.as_str(), value.digest.as_ref()))
+}
