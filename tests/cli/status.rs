@@ -51,7 +51,7 @@ fn a_push_on_its_way_is_seen_from_every_side() {
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
     assert_snapshot!(keys(&json), @"at deliveries holds journeys policies proposals repositories sources troubles waits");
     assert_snapshot!(keys(&json["policies"][0]), @"held image in_git last_push outcome policy proposal proposed reason repository selected tags why");
-    assert_snapshot!(keys(&json["sources"][0]), @"deliveries last_delivery last_refusal missed refused source type");
+    assert_snapshot!(keys(&json["sources"][0]), @"deliveries last_delivery last_refusal missed partial refused source type");
     assert_snapshot!(keys(&json["journeys"][0]), @"ended image note proposed pushed tag");
     assert_json_snapshot!(json["sources"][0]["refused"], @"1");
 

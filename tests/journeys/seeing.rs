@@ -217,6 +217,23 @@ fn refused_deliveries_are_counted_and_not_stored() {
 }
 
 #[test]
+fn of_very_many_deliveries_the_newest_are_looked_at() {
+    let mut world = proposed();
+    for build in 0..120 {
+        world.wait(1);
+        world.push(&format!("ghcr.io/somebody/else:{build}"));
+    }
+    let status = world.status();
+    let shown = |name: &str| {
+        let source = status.sources.iter().find(|source| source.source.as_deref() == Some(name)).unwrap();
+        (source.believed(), source.last_delivery.is_some())
+    };
+    assert_eq!((status.deliveries, shown("distribution")), (121, ("100+".to_owned(), true)));
+    assert_eq!(shown("harbor"), ("0+".to_owned(), true), "the ledger knows of the last one");
+    assert_eq!(status.journeys.len(), 60);
+}
+
+#[test]
 fn what_no_delivery_told_of_is_missed_by_the_source_that_tells_of_the_image() {
     let mut world = proposed();
     world.wait(7_200);

@@ -110,6 +110,7 @@ fn afternoon() -> Status {
                     reading: Some("recorded push of ghcr.io/acme/web:1.4.0".to_owned()),
                 }),
                 deliveries: 14,
+                partial: false,
                 refused: 0,
                 last_refusal: None,
                 missed: 1,
@@ -119,6 +120,7 @@ fn afternoon() -> Status {
                 kind: Some("docker-hub".to_owned()),
                 last_delivery: None,
                 deliveries: 0,
+                partial: false,
                 refused: 3,
                 last_refusal: Some(Refused {
                     at: ago(44),

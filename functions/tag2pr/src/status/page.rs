@@ -341,7 +341,7 @@ fn source(source: &Source, now: Timestamp) -> Markup {
                         None => "–"
                     }
                 }))
-                (cell("Deliveries", "", &html! { (source.deliveries) }))
+                (cell("Deliveries", "", &html! { (source.believed()) }))
                 (cell("Refused", bad(source.refused), &html! { (source.refused) }))
                 (cell("Missed", bad(source.missed as u64), &html! { (source.missed) }))
             }

@@ -21,12 +21,21 @@ pub struct Source {
     pub last_delivery: Option<LastDelivery>,
     /// How many were believed in the last day, as far as was looked.
     pub deliveries: usize,
+    /// Whether there may be more of them: of very many the newest are looked at.
+    pub partial: bool,
     /// How many were refused in the last day.
     pub refused: u64,
     /// The last one that was.
     pub last_refusal: Option<Refused>,
     /// How many tags it should have told of in the last day and did not.
     pub missed: usize,
+}
+
+impl Source {
+    /// How many deliveries were believed, for people: `12`, or `100+`.
+    pub fn believed(&self) -> String {
+        format!("{}{}", self.deliveries, if self.partial { "+" } else { "" })
+    }
 }
 
 /// A delivery that was believed.
@@ -86,6 +95,7 @@ pub(super) fn sources(remembered: &Remembered, now: Timestamp) -> Vec<Source> {
             kind: name.and_then(|name| remembered.sources.get(name)).cloned(),
             last_delivery: last.or(known),
             deliveries: own.count(),
+            partial: remembered.deliveries.len() < remembered.deliveries_in_all,
             refused: refusals.map_or(0, |refusals| refusals.count(now)),
             last_refusal: refusals.and_then(|refusals| refusals.last.clone()),
             missed: missed.get(&name).copied().unwrap_or(0),

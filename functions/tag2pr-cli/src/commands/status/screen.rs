@@ -124,7 +124,7 @@ fn source(source: &Source, now: Timestamp) -> Row {
     let row = Row::new()
         .cell(BOLD, source.source.as_deref().unwrap_or("(none known)"))
         .cell(PLAIN, source.kind.as_deref().unwrap_or(NOTHING.1))
-        .cell(some(source.deliveries as u64, PLAIN), source.deliveries)
+        .cell(some(source.deliveries as u64, PLAIN), source.believed())
         .cell(some(source.refused, BAD), source.refused)
         .cell(some(source.missed as u64, BAD), source.missed)
         .cell(PLAIN, last.as_deref().unwrap_or(NOTHING.1));
