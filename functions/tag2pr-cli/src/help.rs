@@ -89,7 +89,7 @@ pub const STATUS: &str = concat!(
     examples!(
         "tag2pr status"
         "tag2pr status --watch                                # again whenever it has changed"
-        "tag2pr status --output json | jq .repositories                # for programs"
+        "tag2pr status --output json | jq ."
     ),
     exit_codes!("0  everything goes its way" "1  a repository stands still" "2  wrong usage"),
 );
