@@ -18,7 +18,7 @@ use tag2pr_standins::registry::{Access, Listing, Registry};
 const FUNCTIONS: [(&str, &str); 3] = [("receive", "ReceiveRole"), ("propose", "ProposeRole"), ("sweep", "SweepRole")];
 
 /// What is allowed and not asked below, by how it begins, and who needs it.
-const OTHERWISE: [(&str, &str); 18] = [
+const OTHERWISE: [(&str, &str); 27] = [
     ("receive logs:", "Lambda itself writes the log"),
     ("propose logs:", "Lambda itself writes the log"),
     ("sweep logs:", "Lambda itself writes the log"),
@@ -27,6 +27,15 @@ const OTHERWISE: [(&str, &str); 18] = [
     ("receive s3:ListBucket", "without it an object that is not there is forbidden"),
     ("receive s3:GetObject ${State.Arn}/deliveries/*", "a write that met another is compared with it"),
     ("receive s3:GetObject ${State.Arn}/images/*/pushes/*", "a write that met another is compared with it"),
+    ("receive s3:GetObject ${State.Arn}/status.html", "somebody looks at the page"),
+    ("receive s3:GetObject ${State.Arn}/refusals.json", "deliveries were refused"),
+    ("receive s3:PutObject ${State.Arn}/refusals.json", "deliveries were refused"),
+    ("propose s3:PutObject ${State.Arn}/refusals.json", "somebody was told that deliveries were refused"),
+    ("sweep s3:PutObject ${State.Arn}/refusals.json", "somebody was told that deliveries were refused"),
+    ("sweep s3:PutObject ${State.Arn}/leases/*", "somebody is told what happened, by one process at a time"),
+    ("sweep s3:GetObject ${State.Arn}/deliveries/*", "the page is written anew after a sweep that found something"),
+    ("propose sns:Publish", "somebody is told by a topic"),
+    ("sweep sns:Publish", "somebody is told by a topic"),
     ("propose s3:DeleteObject ${State.Arn}/repositories/*/proposals/*", "when the grouping of an automation changes"),
     ("sweep s3:DeleteObject ${State.Arn}/images/*/pushes/*", "whoever reads many pushes folds them"),
     ("sweep s3:DeleteObject ${State.Arn}/repositories/*/index.json", "when a repository is no longer configured"),
