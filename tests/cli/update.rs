@@ -154,3 +154,65 @@ fn links_are_not_followed_and_nothing_outside_the_path_is_written() {
     }
     assert!(fs::symlink_metadata(environment.path("fleet/in.yaml")).unwrap().is_symlink());
 }
+
+fn git(environment: &TestEnvironment, arguments: &[&str]) {
+    let mut git = tag2pr_standins::git::command(&environment.path("fleet"));
+    assert!(git.args(arguments).status().unwrap().success(), "{arguments:?}");
+}
+
+#[test]
+fn in_a_part_of_a_checkout_the_settings_of_its_root_count_and_what_git_ignores_does_not() {
+    if !tag2pr_standins::git::is_installed() {
+        return;
+    }
+    let environment = TestEnvironment::new();
+    let marked = "image: ghcr.io/acme/web:1.0 # {\"$imagepolicy\": \"a:web\"}\n";
+    environment.write("fleet/.gitignore", "rendered/\n*.local.yaml\n");
+    environment
+        .write("fleet/.tag2pr.yaml", "fields:\n  - files: clusters/**/*.json\n    at: $.image\n    policy: a/web\n");
+    environment.write("fleet/clusters/one/device.json", "{ \"image\": \"ghcr.io/acme/web:1.0\" }\n");
+    for path in [
+        "clusters/one/web.yaml",
+        "clusters/one/new.yaml",
+        "clusters/one/rendered/web.yaml",
+        "clusters/one/added.local.yaml",
+        "clusters/one/mine.local.yaml",
+        "clusters/two/web.yaml",
+        "clusters/one/charts/web.yaml",
+    ] {
+        environment.write(&format!("fleet/{path}"), marked);
+    }
+    git(&environment, &["init", "--quiet", "."]);
+    git(&environment, &["init", "--quiet", "clusters/one/charts"]);
+    git(&environment, &["add", ".gitignore", ".tag2pr.yaml", "clusters/one/web.yaml", "clusters/two"]);
+    git(&environment, &["add", "--force", "clusters/one/added.local.yaml"]);
+
+    let run = environment.run(&["update", "fleet/clusters/one", "--image", "a:web=ghcr.io/acme/web:1.1"]);
+    assert_snapshot!(run, @"
+    clusters/one/added.local.yaml:1
+      - ghcr.io/acme/web:1.0
+      + ghcr.io/acme/web:1.1
+    clusters/one/device.json:1
+      - ghcr.io/acme/web:1.0
+      + ghcr.io/acme/web:1.1
+    clusters/one/new.yaml:1
+      - ghcr.io/acme/web:1.0
+      + ghcr.io/acme/web:1.1
+    clusters/one/web.yaml:1
+      - ghcr.io/acme/web:1.0
+      + ghcr.io/acme/web:1.1
+    4 values changed
+    ----- exit 0
+    ");
+    assert_eq!(environment.read("fleet/clusters/one/web.yaml"), marked.replace("1.0", "1.1"));
+    assert_eq!(environment.read("fleet/clusters/two/web.yaml"), marked);
+    // Told from the repository's root, whatever is named, so that a patch is applied there.
+    let run = environment.run(&[
+        "update",
+        "fleet/clusters/two/web.yaml",
+        "--dry-run",
+        "--image",
+        "a:web=ghcr.io/acme/web:1.1",
+    ]);
+    assert!(run.stdout.starts_with("--- a/clusters/two/web.yaml\n"), "{run}");
+}

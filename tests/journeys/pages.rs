@@ -203,8 +203,9 @@ fn names_from_outside_write_no_markdown_and_call_nobody() {
     );
     world.serve();
     let page = world.open();
-    insta::assert_snapshot!(format!("{}\n\n{}", page.title, changes(&page.body)), @r#"
-    Update frontend to main-f9e1f0b-1807200000 @⁠bob fixes_#⁠1__closes-acme.fleet-1
+    let shown = format!("{}\n\n{}", page.title, changes(&page.body)).replace('\u{2060}', "(word joiner)");
+    insta::assert_snapshot!(shown, @r#"
+    Update frontend to main-f9e1f0b-1807200000 @(word joiner)bob fixes_#(word joiner)1__closes-acme.fleet-1
 
     | Image | From | To | Pushed | Digest |
     |---|---|---|---|---|

@@ -238,12 +238,15 @@ pub enum GitError {
     },
 }
 
+/// Decides by path and bytes.
+pub type Decides = dyn Fn(&str, &[u8]) -> bool + Send + Sync;
+
 /// What a snapshot shall hold.
 #[derive(Clone)]
 pub struct Wanted {
     /// Which files: decided by path and bytes, on any thread. The same file always gets the same answer while
     /// `.tag2pr.yaml` is the same.
-    pub files: Arc<dyn Fn(&str, &[u8]) -> bool + Send + Sync>,
+    pub files: Arc<Decides>,
     /// What was decided before. It counts only if `.tag2pr.yaml` is still the same.
     pub seen: Option<Arc<Seen>>,
 }

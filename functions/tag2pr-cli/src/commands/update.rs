@@ -24,7 +24,7 @@ use crate::{show, worktree};
 #[derive(Debug, clap::Args)]
 #[command(after_help = crate::help::UPDATE)]
 pub struct Args {
-    /// The folder whose files carry the markers.
+    /// The folder, or the file, that carries the markers; what Git ignores is passed over.
     path: PathBuf,
 
     /// What a policy selected: `flux-system:web=ghcr.io/acme/web:1.4.0`, with `@sha256:…` behind it for digests.
@@ -106,7 +106,7 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
                 if edited.changes.is_empty() {
                     continue;
                 }
-                match if args.dry_run { Ok(()) } else { write(&args.path, &file.path, &edited.bytes) } {
+                match if args.dry_run { Ok(()) } else { write(&found.root.join(&file.path), &edited.bytes) } {
                     Ok(()) => {
                         updated.changes.extend(edited.changes);
                         updated.edited.push((file, edited.bytes));
@@ -128,21 +128,20 @@ pub fn run(args: &Args, format: Format) -> CommandResult {
     Ok(if updated.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The field rules of the folder's `.tag2pr.yaml`.
+/// The field rules of `.tag2pr.yaml`.
 fn rules(files: &[File]) -> Result<Vec<FieldRule>, Problem> {
     let Some(file) = files.iter().find(|file| file.path == repository_settings::FILE) else { return Ok(Vec::new()) };
     Ok(RepositorySettings::parse(&String::from_utf8_lossy(&file.bytes))?.fields)
 }
 
 /// Writes the new bytes beside the old file, then renames: a reader sees the one or the other.
-fn write(root: &Path, path: &str, bytes: &[u8]) -> Result<(), Failure> {
-    let target = if root.is_file() { root.to_owned() } else { root.join(path) };
+fn write(target: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = || -> io::Result<()> {
         let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
         temporary.write_all(bytes)?;
-        fs::set_permissions(temporary.path(), fs::metadata(&target)?.permissions())?;
-        temporary.persist(&target)?;
+        fs::set_permissions(temporary.path(), fs::metadata(target)?.permissions())?;
+        temporary.persist(target)?;
         Ok(())
     };
     written().during("not written")
