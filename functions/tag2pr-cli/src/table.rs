@@ -132,8 +132,9 @@ mod tests {
         ");
         insta::assert_snapshot!(plain(&lines(&["POLICY", "TAG"], &rows, 30)), @"
         POLICY    TAG
-        apps/web  main-01234…1707300000
-          ! held: it waits for the database
+        apps/web  main-01234…707300000
+          ! held: it waits for the
+            database
         b         1.0
         ");
     }
