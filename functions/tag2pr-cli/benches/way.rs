@@ -242,12 +242,16 @@ impl Serving {
     fn start(lab: &Lab) -> Self {
         let mut process = lab.command(&["serve", "--output", "json"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let url = loop {
+        let mut url = None;
+        // It looks at the repository once when it starts.
+        loop {
             let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-            if let Some(url) = line["url"].as_str() {
-                break url.to_owned();
+            url = line["url"].as_str().map(str::to_owned).or(url);
+            if line["event"] == "proposed" {
+                break;
             }
-        };
+        }
+        let url = url.unwrap();
         // Somebody has to read what it says, or it would wait.
         std::thread::spawn(move || lines.for_each(drop));
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -1,26 +1,36 @@
-//! [`GitRepository`] on libgit2: over HTTP and HTTPS, or a repository on this disk; no work tree, no `git` binary.
+//! [`GitRepository`] over HTTP and HTTPS, or a repository on this disk; no work tree, no `git` binary. Objects are made and
+//! kept by libgit2; what goes over the network is said here, in as few requests as the protocol allows.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | `objects` | files of a commit, and a new commit: the object database alone |
-//! | `packs` | the blobs of packs, read along their chains of deltas |
+//! | `packs` | packs that are kept as they come in, and their blobs, read along their chains of deltas |
 //! | `signing` | the signature of a commit |
 //! | `local` | branches of a repository on this disk |
 //! | `remote` | branches of a repository behind a URL: list, fetch, push |
-//! | `transport` | Git's smart HTTP protocol carried by reqwest: credentials, redirects, what a status means |
+//! | `refs` | what a server tells of its branches, and of what it can do |
+//! | `upload_pack` | one commit asked for |
+//! | `receive_pack` | one branch moved |
+//! | `pkt_line` | the lines and bands that these are said in |
+//! | `http` | requests and answers: credentials, redirects, what a status means |
 //! | `cache` | the bare repository that is kept between calls, and dropped when it is broken or grows too large |
 //!
 //! A commit that was fetched once is not fetched again: a look at an unchanged branch costs one listing of refs.
 
 mod cache;
+mod http;
 mod local;
 mod objects;
 mod packs;
+mod pkt_line;
+mod receive_pack;
+mod refs;
 mod remote;
 mod signing;
-mod transport;
+mod upload_pack;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -120,11 +130,25 @@ pub enum OpenError {
     Client(#[source] reqwest::Error),
 }
 
-/// Why something did not work: what is already said in the seam's words, or what libgit2 said of its own objects.
+/// Why something did not work.
 #[derive(Debug)]
 enum Failure {
+    /// It is said in the seam's words already.
     Said(GitError),
+    /// libgit2 said it of its own objects.
     Git(git2::Error),
+    /// A server did not keep to the protocol, or its answer ended early.
+    Exchange(String),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let reason = error.to_string();
+        match error.into_inner().map(|inner| inner.downcast::<GitError>()) {
+            Some(Ok(error)) => Self::Said(*error),
+            _ => Self::Exchange(reason),
+        }
+    }
 }
 
 impl From<GitError> for Failure {
@@ -149,7 +173,7 @@ pub struct Repository {
 
 enum Backend {
     Local(local::Local),
-    Remote(remote::Remote),
+    Remote(Box<remote::Remote>),
 }
 
 impl Repository {
@@ -164,7 +188,9 @@ impl Repository {
         let url = url.over_https();
         let backend = match url.scheme {
             Scheme::Local => Backend::Local(local::Local::open(Path::new(&url.path), settings.largest_file)?),
-            Scheme::Https | Scheme::Http | Scheme::Ssh => Backend::Remote(remote::Remote::open(&url, &settings)?),
+            Scheme::Https | Scheme::Http | Scheme::Ssh => {
+                Backend::Remote(Box::new(remote::Remote::open(&url, &settings)?))
+            }
         };
         Ok(Self { url: url.to_string(), signer: settings.signer, backend: Arc::new(Mutex::new(backend)) })
     }

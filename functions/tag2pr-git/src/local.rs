@@ -2,11 +2,11 @@
 //!
 //! libgit2 has no shallow fetch from a path, and none is needed: the objects are here already. Hooks do not run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use git2::{ErrorCode, Oid, Repository};
-use tag2pr::seams::{File, GitError, NewCommit, Snapshot, Wanted};
+use tag2pr::seams::{CommitId, File, GitError, NewCommit, Snapshot, Wanted};
 
 use crate::{Failure, OpenError, Signer, branch_of, moved, objects};
 
@@ -28,9 +28,11 @@ impl Local {
     }
 
     pub(crate) fn snapshot(&self, name: &str, wanted: &Wanted) -> Result<Option<Snapshot>, GitError> {
-        let snapshot = || match self.find(name)? {
-            Some(head) => Ok(Some(objects::snapshot(&self.git, head, wanted, self.largest_file)?)),
-            None => Ok(None),
+        let snapshot = || {
+            let branches = self.branches()?;
+            let Some(head) = self.find(name)? else { return Ok(None) };
+            let snapshot = objects::snapshot(&self.git, head, wanted, self.largest_file)?;
+            Ok(Some(Snapshot { branches, ..snapshot }))
         };
         snapshot().map_err(|failure: Failure| self.told(failure))
     }
@@ -81,6 +83,17 @@ impl Local {
         }
     }
 
+    fn branches(&self) -> Result<BTreeMap<String, CommitId>, Failure> {
+        let mut branches = BTreeMap::new();
+        for reference in self.git.references_glob("refs/heads/*")? {
+            let reference = reference?;
+            if let (Ok(name), Ok(commit)) = (reference.name(), reference.peel_to_commit()) {
+                branches.insert(branch_of(name).to_owned(), CommitId(commit.id().to_string()));
+            }
+        }
+        Ok(branches)
+    }
+
     fn is_checked_out(&self, name: &str) -> bool {
         let head = self.git.find_reference("HEAD").ok();
         let target = head.as_ref().and_then(|head| head.symbolic_target().ok().flatten());
@@ -95,6 +108,7 @@ impl Local {
                 GitError::Unavailable { url, reason: error.message().to_owned() }
             }
             Failure::Git(error) => GitError::Refused { url, reason: error.message().to_owned() },
+            Failure::Exchange(reason) => GitError::Unavailable { url, reason },
         }
     }
 }

@@ -45,8 +45,7 @@ pub(crate) fn snapshot(
     if entries.len() >= WORTH_SHARING {
         let mut by_id: HashMap<Oid, Vec<Entry>> = HashMap::with_capacity(entries.len());
         entries.into_iter().for_each(|entry| by_id.entry(entry.id).or_default().push(entry));
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let unread = packs::read(git.path(), by_id.keys().copied().collect(), threads, &|id, bytes| {
+        let unread = packs::read(git.path(), by_id.keys().copied().collect(), threads(), &|id, bytes| {
             by_id.get(&id).into_iter().flatten().for_each(|entry| look.judge(entry, bytes));
         });
         entries = unread.into_iter().filter_map(|id| by_id.remove(&id)).flatten().collect();
@@ -57,6 +56,11 @@ pub(crate) fn snapshot(
     snapshot.files.sort_by(|a, b| a.path.cmp(&b.path));
     snapshot.left_out.sort();
     Ok(snapshot)
+}
+
+/// As many as there are processors.
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A file or a link of a commit.

@@ -1,22 +1,24 @@
 //! A repository behind a URL: list, fetch, push.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use git2::{AutotagOption, Direction, FetchOptions, Oid, PushOptions, RemoteCallbacks};
+use git2::Oid;
+use reqwest::Url;
 use tag2pr::repository_url::RepositoryUrl;
-use tag2pr::seams::{File, GitError, NewCommit, Snapshot, Wanted};
+use tag2pr::seams::{CommitId, File, GitError, NewCommit, Snapshot, Wanted};
 
 use crate::cache::Cache;
-use crate::transport::{Http, REMOTE, connected, printable};
-use crate::{Failure, OpenError, Settings, Signer, branch_of, moved, objects};
+use crate::http::{Http, Service, printable};
+use crate::refs::Refs;
+use crate::{Failure, OpenError, Settings, Signer, branch_of, moved, objects, packs, receive_pack, upload_pack};
 
 pub(crate) struct Remote {
     url: String,
-    http: Arc<Http>,
+    http: Http,
     cache: Cache,
     largest_file: usize,
+    /// Who takes what is pushed: where, and what it can do. Asked once, and again when a push went wrong.
+    receiver: Option<(Url, Refs)>,
 }
 
 impl Remote {
@@ -25,17 +27,22 @@ impl Remote {
         let http = Http::new(&url, settings)?;
         let cache = Cache::open(&settings.cache, &url, settings.largest_cache)
             .map_err(|source| OpenError::Cache { path: settings.cache.clone(), source })?;
-        Ok(Self { url, http, cache, largest_file: settings.largest_file })
+        Ok(Self { url, http, cache, largest_file: settings.largest_file, receiver: None })
     }
 
     pub(crate) fn head(&mut self, name: &str) -> Result<Option<Oid>, GitError> {
-        self.healed(|remote| Ok(find(&remote.list()?, name)))
+        self.healed(|remote| Ok(remote.list(Service::UploadPack)?.1.find(name)))
     }
 
     pub(crate) fn snapshot(&mut self, name: &str, wanted: &Wanted) -> Result<Option<Snapshot>, GitError> {
         self.cache.trim();
         self.healed(|remote| match remote.fetch(name)? {
-            Some(head) => Ok(Some(objects::snapshot(remote.cache.git()?, head, wanted, remote.largest_file)?)),
+            Some((head, refs)) => {
+                let mut snapshot = objects::snapshot(remote.cache.git()?, head, wanted, remote.largest_file)?;
+                let branch = |(name, id): (String, Oid)| (branch_of(&name).to_owned(), CommitId(id.to_string()));
+                snapshot.branches = refs.branches.into_iter().map(branch).collect();
+                Ok(Some(snapshot))
+            }
             None => Ok(None),
         })
     }
@@ -61,10 +68,12 @@ impl Remote {
         self.told(pushed)
     }
 
-    /// What libgit2 says of its own files means that they are broken: they are made anew, and the work is tried once more.
+    /// What libgit2 says of its own files means that they are broken: they are made anew, and the work is tried once more. So it is
+    /// after half an answer.
     fn healed<T>(&mut self, mut work: impl FnMut(&mut Self) -> Result<T, Failure>) -> Result<T, GitError> {
         match work(self) {
             Err(Failure::Git(_)) => self.cache.drop_all(),
+            Err(Failure::Exchange(_)) => {}
             result => return self.told(result),
         }
         let again = work(self);
@@ -78,90 +87,72 @@ impl Remote {
                 self.cache.drop_all();
                 self.http.unavailable(format!("the exchange went wrong, the next one begins anew: {}", error.message()))
             }
+            Failure::Exchange(reason) => self.http.unavailable(format!("the exchange went wrong: {reason}")),
         })
     }
 
-    fn list(&mut self) -> Result<Vec<(String, Oid)>, Failure> {
-        let git = self.cache.git()?;
-        connected(&self.http, || {
-            let mut remote = git.remote_anonymous(REMOTE)?;
-            let connection = remote.connect_auth(Direction::Fetch, None, None)?;
-            Ok(heads(connection.list()?))
-        })
+    fn list(&self, service: Service) -> Result<(Url, Refs), Failure> {
+        let (base, body) = self.http.refs(service)?;
+        Ok((base, Refs::read(body)?))
     }
 
     /// Lists, and fetches the one commit if it is not here.
-    fn fetch(&mut self, name: &str) -> Result<Option<Oid>, Failure> {
+    fn fetch(&mut self, name: &str) -> Result<Option<(Oid, Refs)>, Failure> {
+        let (base, refs) = self.list(Service::UploadPack)?;
+        let Some(head) = refs.find(name) else { return Ok(None) };
         let git = self.cache.git()?;
-        connected(&self.http, || {
-            let mut remote = git.remote_anonymous(REMOTE)?;
-            let mut connection = remote.connect_auth(Direction::Fetch, None, None)?;
-            let Some(head) = find(&heads(connection.list()?), name) else { return Ok(None) };
-            if git.odb()?.exists(head) {
-                return Ok(Some(head));
-            }
+        if !git.odb()?.exists(head) {
             // What was fetched before is named, so that the server sends only what is new.
             let kept = format!("refs/remotes/origin/{}", branch_of(name));
-            let mut options = FetchOptions::new();
-            options.depth(1).download_tags(AutotagOption::None).update_fetchhead(false);
-            connection.remote().fetch(&[format!("+{name}:{kept}")], Some(&mut options), None)?;
-            Ok(Some(git.refname_to_id(&kept)?))
-        })
+            let pack = upload_pack::fetch(&self.http, &base, &refs, head, git.refname_to_id(&kept).ok())?;
+            packs::keep(pack, &git.path().join("objects/pack"), objects::threads())?;
+            git.find_commit(head)?;
+            git.reference(&kept, head, true, "tag2pr: fetch")?;
+        }
+        Ok(Some((head, refs)))
     }
 
-    /// Pushes. libgit2 reports success when the server rejected the ref: only the status of the ref tells.
     fn offer(&mut self, name: &str, commit: Oid, expected: Option<Oid>) -> Result<(), Failure> {
-        let git = self.cache.git()?;
-        if !git.odb()?.exists(commit) {
+        if !self.cache.git()?.odb()?.exists(commit) {
             let reason = format!("commit {commit} is not known here: take a snapshot and make it again");
             return Err(self.http.unavailable(reason).into());
         }
-        let found = Cell::new(None);
-        let rejected = RefCell::new(None);
-        let said = RefCell::new(Vec::new());
-        let sent = connected(&self.http, || {
-            let mut callbacks = RemoteCallbacks::new();
-            callbacks.push_negotiation(|updates| {
-                let old = updates.first().map(git2::PushUpdate::src).filter(|id| !id.is_zero());
-                found.set(Some(old));
-                // What is there already is not sent again, what is somewhere else is not touched.
-                if old == expected && old != Some(commit) { Ok(()) } else { Err(git2::Error::from_str("stopped")) }
-            });
-            callbacks.push_update_reference(|_, status| {
-                *rejected.borrow_mut() = status.map(|status| printable(status.as_bytes()));
-                Ok(())
-            });
-            callbacks.sideband_progress(|bytes| {
-                said.borrow_mut().extend_from_slice(bytes);
-                true
-            });
-            let mut options = PushOptions::new();
-            options.remote_callbacks(callbacks);
-            let mut remote = git.remote_anonymous(REMOTE)?;
-            // Forced: the old value that is named guards it, better than ancestry would.
-            remote.push(&[format!("+{commit}:{name}")], Some(&mut options)).map_err(Failure::from)
-        });
-        match found.get() {
-            Some(old) if old != expected => return Err(moved(name, old, expected).into()),
-            Some(old) if old == Some(commit) => return Ok(()),
-            Some(_) | None => sent?,
+        // One who pushes what is there already wants to know whether it still is.
+        if self.receiver.is_none() || expected == Some(commit) {
+            let (_, refs) = self.receiver.insert(self.list(Service::ReceivePack)?);
+            let found = refs.find(name);
+            // What is somewhere else is not touched, what is there already is not sent again.
+            if found != expected {
+                return Err(moved(name, found, expected).into());
+            }
+            if found == Some(commit) {
+                return Ok(());
+            }
         }
-        match rejected.into_inner() {
+        let Some((base, refs)) = self.receiver.take() else { return Ok(()) };
+        let pack = receive_pack::pack(self.cache.git()?, commit)?;
+        // The old value that is named guards the branch, better than ancestry would.
+        let report = receive_pack::push(&self.http, &base, &refs, name, (expected, commit), &pack)?;
+        self.receiver = Some((base, refs));
+        match report.rejected {
             None => Ok(()),
-            Some(status) => Err(self.rejection(name, expected, &status, &printable(&said.into_inner()))?.into()),
+            Some(status) => {
+                let status = printable(status.as_bytes());
+                Err(self.rejection(name, expected, &status, &printable(&report.said))?.into())
+            }
         }
     }
 
     /// Why the server did not move the ref, after a second look at it.
-    fn rejection(&mut self, name: &str, expected: Option<Oid>, status: &str, said: &str) -> Result<GitError, Failure> {
-        let heads = self.list()?;
-        let found = find(&heads, name);
+    fn rejection(&self, name: &str, expected: Option<Oid>, status: &str, said: &str) -> Result<GitError, Failure> {
+        let (_, refs) = self.list(Service::UploadPack)?;
+        let found = refs.find(name);
         if found != expected {
             return Ok(moved(name, found, expected));
         }
         let branch = branch_of(name);
         let inside = |outer: &str, inner: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
-        let in_the_way = heads.iter().find(|(other, _)| inside(other, name) || inside(name, other));
+        let in_the_way = refs.branches.iter().find(|(other, _)| inside(other, name) || inside(name, other));
         let reason = match in_the_way {
             Some((other, _)) => {
                 let other = branch_of(other);
@@ -179,12 +170,4 @@ impl Remote {
         };
         Ok(GitError::Refused { url: self.url.clone(), reason })
     }
-}
-
-fn heads(list: &[git2::RemoteHead<'_>]) -> Vec<(String, Oid)> {
-    list.iter().map(|head| (head.name().to_owned(), head.oid())).collect()
-}
-
-fn find(heads: &[(String, Oid)], name: &str) -> Option<Oid> {
-    heads.iter().find(|(head, _)| head == name).map(|(_, id)| *id)
 }

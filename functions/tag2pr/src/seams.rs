@@ -128,6 +128,8 @@ pub struct File {
 pub struct Snapshot {
     /// Where the branch was.
     pub commit: CommitId,
+    /// Where each branch was, this one and all others.
+    pub branches: BTreeMap<String, CommitId>,
     /// In the order of their paths.
     pub files: Vec<File>,
     /// What may matter as well and is not among them, in the order of the paths.

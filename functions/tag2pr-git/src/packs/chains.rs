@@ -1,16 +1,12 @@
-//! The chains of deltas that lead to the wanted blobs of a pack, unpacked from their roots.
+//! The chains of deltas that lead to some entries of a pack, unpacked from their roots.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs::File;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use git2::Oid;
-
-use super::Take;
 use super::delta;
-use super::entry::{Entry, Inflater};
+use super::entry::{Entry, Inflater, Kind, Stored};
 use super::index::Index;
 
 /// While a chain is followed its bases are kept. One that needs more bytes than this is left to libgit2.
@@ -21,80 +17,102 @@ pub(super) struct Chains {
     entries: HashMap<u64, Entry>,
     /// The deltas of each entry.
     deltas: HashMap<u64, Vec<u64>>,
-    wanted: HashMap<u64, Oid>,
     /// Those that are no delta, the last first.
-    roots: Vec<u64>,
+    roots: Vec<(u64, Kind)>,
 }
+
+/// Takes an unpacked object with where it begins, on any thread; what is made of it.
+pub(super) type Visit<'a, T> = &'a (dyn Fn(u64, Kind, &[u8]) -> Option<T> + Sync);
 
 /// An entry whose base is at hand.
 struct Job {
     offset: u64,
+    kind: Kind,
     base: Option<Arc<Vec<u8>>>,
     /// The bytes of all bases on the way to it.
     kept: usize,
 }
 
 impl Chains {
-    /// Follows the wanted blobs to their roots. `None`: none of them is in this pack, or its index is not understood.
-    pub(super) fn of(index: &Path, wanted: &HashSet<Oid>) -> Option<Self> {
-        let pack = index.with_extension("pack");
-        let index = Index::open(index)?;
-        let wanted: HashMap<u64, Oid> =
-            wanted.iter().filter_map(|id| Some((index.offset(id.as_bytes())?, *id))).collect();
-        if wanted.is_empty() {
-            return None;
-        }
-        let pack = File::open(pack).ok()?;
-        let mut open: Vec<u64> = wanted.keys().copied().collect();
+    /// Follows some entries to their roots.
+    pub(super) fn to(pack: File, index: &Index, mut open: Vec<u64>) -> Self {
         // So that the disk is read in one direction.
         open.sort_unstable_by(|a, b| b.cmp(a));
-        let (mut entries, mut deltas, mut roots) = (HashMap::new(), HashMap::<u64, Vec<u64>>::new(), Vec::new());
+        let mut chains = Self { pack, entries: HashMap::new(), deltas: HashMap::new(), roots: Vec::new() };
         while let Some(offset) = open.pop() {
-            if entries.contains_key(&offset) {
+            if chains.entries.contains_key(&offset) {
                 continue;
             }
-            let Some(entry) = Entry::read(&pack, &index, offset) else { continue };
-            entries.insert(offset, entry);
-            match entry.base {
-                Some(base) => {
-                    deltas.entry(base).or_default().push(offset);
-                    open.push(base);
+            let Some(entry) = Entry::read(&chains.pack, offset) else { continue };
+            let base = match entry.stored {
+                Stored::Whole(kind) => {
+                    chains.roots.push((offset, kind));
+                    None
                 }
-                None => roots.push(offset),
+                Stored::DeltaAt(base) => Some(base),
+                Stored::DeltaOf(name) => {
+                    let Some(base) = index.offset(&name) else { continue };
+                    Some(base)
+                }
+            };
+            chains.entries.insert(offset, entry);
+            if let Some(base) = base {
+                chains.deltas.entry(base).or_default().push(offset);
+                open.push(base);
             }
         }
-        roots.sort_unstable_by(|a, b| b.cmp(a));
-        Some(Self { pack, entries, deltas, wanted, roots })
+        chains.sorted()
     }
 
-    /// Unpacks everything and hands over the wanted blobs; returns which they were.
-    pub(super) fn unpack(&self, threads: usize, take: Take<'_>) -> Vec<Oid> {
-        let roots = self.roots.iter().map(|offset| Job { offset: *offset, base: None, kept: 0 }).collect();
-        let shared = Shared::new(roots, threads);
+    /// All deltas of a pack, and what they are of. `None`: there is one that tells its base by name.
+    pub(super) fn of_all(pack: File, entries: impl Iterator<Item = (u64, Entry)> + Clone) -> Option<Self> {
+        let mut deltas = HashMap::<u64, Vec<u64>>::new();
+        for (offset, entry) in entries.clone() {
+            match entry.stored {
+                Stored::Whole(_) => {}
+                Stored::DeltaAt(base) => deltas.entry(base).or_default().push(offset),
+                Stored::DeltaOf(_) => return None,
+            }
+        }
+        let root = |(offset, entry): (u64, Entry)| match entry.stored {
+            Stored::Whole(kind) if deltas.contains_key(&offset) => Some((offset, kind)),
+            _ => None,
+        };
+        let roots = entries.clone().filter_map(root).collect();
+        Some(Self { pack, entries: entries.collect(), deltas, roots }.sorted())
+    }
+
+    fn sorted(mut self) -> Self {
+        self.roots.sort_unstable_by_key(|(offset, _)| std::cmp::Reverse(*offset));
+        self
+    }
+
+    /// Unpacks everything; returns what was made of it.
+    pub(super) fn unpack<T: Send>(&self, threads: usize, visit: Visit<'_, T>) -> Vec<T> {
+        let job = |(offset, kind): &(u64, Kind)| Job { offset: *offset, kind: *kind, base: None, kept: 0 };
+        let shared = Shared::new(self.roots.iter().map(job).collect(), threads);
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| self.work(&shared, take))).collect();
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| self.work(&shared, visit))).collect();
             workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
         })
     }
 
-    fn work(&self, shared: &Shared, take: Take<'_>) -> Vec<Oid> {
+    fn work<T>(&self, shared: &Shared, visit: Visit<'_, T>) -> Vec<T> {
         let _leaving = Leaving(shared);
         let mut inflater = Inflater::new();
-        let mut taken = Vec::new();
+        let mut made = Vec::new();
         let mut own = Vec::new();
         while let Some(job) = own.pop().or_else(|| shared.next()) {
             let Some(bytes) = self.unpacked(&job, &mut inflater) else { continue };
-            if let Some(id) = self.wanted.get(&job.offset) {
-                take(*id, &bytes);
-                taken.push(*id);
-            }
+            made.extend(visit(job.offset, job.kind, &bytes));
             let kept = job.kept + bytes.len();
             let Some(deltas) = self.deltas.get(&job.offset).filter(|_| kept <= LARGEST_CHAIN) else { continue };
             let base = Arc::new(bytes);
-            own.extend(deltas.iter().rev().map(|offset| Job { offset: *offset, base: Some(Arc::clone(&base)), kept }));
+            let next = |offset: &u64| Job { offset: *offset, kind: job.kind, base: Some(Arc::clone(&base)), kept };
+            own.extend(deltas.iter().rev().map(next));
             shared.feed(&mut own);
         }
-        taken
+        made
     }
 
     fn unpacked(&self, job: &Job, inflater: &mut Inflater) -> Option<Vec<u8>> {

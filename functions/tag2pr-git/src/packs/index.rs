@@ -4,12 +4,19 @@ use std::cmp::Ordering;
 use std::fs;
 use std::path::Path;
 
+use sha1::{Digest as _, Sha1};
+
 const SIGNATURE_AND_VERSION: [u8; 8] = [0xff, b't', b'O', b'c', 0, 0, 0, 2];
 const FANOUT: usize = 8;
 const NAMES: usize = FANOUT + 256 * 4;
 
-/// The bytes of an object's name, SHA-1.
-pub(super) const NAME: usize = 20;
+/// The name of an object, SHA-1.
+pub(super) type Name = [u8; NAME];
+
+const NAME: usize = 20;
+
+/// Where an entry begins is a number below this one; beyond, it stands elsewhere.
+const OFFSETS: u64 = 1 << 31;
 
 /// An index of more bytes belongs to a repository of some millions of objects: to read it costs more than it brings.
 const LARGEST: u64 = 64 << 20;
@@ -39,9 +46,9 @@ impl Index {
                 Ordering::Less => low = middle + 1,
                 Ordering::Greater => high = middle,
                 Ordering::Equal => {
-                    // Names, then a checksum of four bytes for each, then where each begins. Beyond 2 GiB it stands elsewhere.
+                    // Names, then a checksum of four bytes for each, then where each begins.
                     let offset = self.number(NAMES + up_to(255)? * (NAME + 4) + middle * 4)?;
-                    return (offset < 1 << 31).then_some(offset as u64);
+                    return Some(offset as u64).filter(|offset| *offset < OFFSETS);
                 }
             }
         }
@@ -52,4 +59,32 @@ impl Index {
         let bytes = self.0.get(at..)?.first_chunk::<4>()?;
         usize::try_from(u32::from_be_bytes(*bytes)).ok()
     }
+}
+
+/// What an index says of an entry.
+pub(super) struct Line {
+    pub(super) name: Name,
+    /// Of the packed bytes.
+    pub(super) crc: u32,
+    pub(super) offset: u64,
+}
+
+/// The index of a pack that ends with a checksum. `None`: the pack is too large.
+pub(super) fn of(mut lines: Vec<Line>, pack: &Name) -> Option<Vec<u8>> {
+    lines.sort_unstable_by_key(|line| line.name);
+    let mut index = SIGNATURE_AND_VERSION.to_vec();
+    for byte in 0..=u8::MAX {
+        let up_to = lines.partition_point(|line| line.name[0] <= byte);
+        index.extend(u32::try_from(up_to).ok()?.to_be_bytes());
+    }
+    lines.iter().for_each(|line| index.extend(line.name));
+    lines.iter().for_each(|line| index.extend(line.crc.to_be_bytes()));
+    for line in &lines {
+        let offset = u32::try_from(line.offset).ok().filter(|_| line.offset < OFFSETS)?;
+        index.extend(offset.to_be_bytes());
+    }
+    index.extend(pack);
+    let checksum = Sha1::digest(&index);
+    index.extend(checksum);
+    Some(index)
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use git2::{Oid, Repository, Signature};
 
-use super::read;
+use super::{keep, read};
 
 fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().unwrap();
@@ -163,4 +163,91 @@ fn of_a_broken_pack_only_what_is_whole_is_read() {
     }
     fs::write(path.with_extension("idx"), "no index").unwrap();
     assert_eq!(all(folder.path(), &ids).1, ids);
+}
+
+/// Keeps a pack in an empty folder, as it comes from a server.
+fn kept(pack: &[u8]) -> (tempfile::TempDir, std::io::Result<()>) {
+    let folder = tempfile::tempdir().unwrap();
+    let result = keep(pack, folder.path(), 3);
+    (folder, result)
+}
+
+fn only(folder: &Path, ending: &str) -> Vec<u8> {
+    let paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let ends = |path: &&PathBuf| path.extension().is_some_and(|it| it == ending);
+    assert_eq!(paths.iter().filter(ends).count(), 1, "{paths:?}");
+    fs::read(paths.iter().find(ends).unwrap()).unwrap()
+}
+
+#[test]
+fn a_pack_that_comes_in_gets_the_index_that_git_makes_of_it() {
+    let large = |folder: &Path| {
+        alike(folder, 100);
+        let repository = Repository::open_bare(folder).unwrap();
+        let line = |number: u32| format!("{number}: {}\n", number.wrapping_mul(2_654_435_761));
+        let large: String = (0..300_000).map(line).collect();
+        let mut tree = repository.treebuilder(None).unwrap();
+        for end in ["", "one", "two"] {
+            let id = repository.blob(format!("{large}{end}").as_bytes()).unwrap();
+            tree.insert(format!("large{end}"), id, 0o100644).unwrap();
+        }
+        let tree = repository.find_tree(tree.write().unwrap()).unwrap();
+        let somebody = Signature::new("a", "a@example.org", &git2::Time::new(0, 0)).unwrap();
+        repository.commit(Some("refs/heads/large"), &somebody, &somebody, "Large", &tree, &[]).unwrap();
+    };
+    let empty = |folder: &Path| {
+        Repository::init_bare(folder).unwrap();
+    };
+    type Write<'a> = &'a dyn Fn(&Path);
+    let worlds: [(&str, &str, Write<'_>); 4] = [
+        ("deltas by distance", "true", &|folder| drop(alike(folder, 300))),
+        ("deltas by name", "false", &|folder| drop(alike(folder, 300))),
+        ("deltas of what is large", "true", &large),
+        ("nothing", "true", &empty),
+    ];
+    for (name, by_distance, write) in worlds {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path());
+        git(folder.path(), &["config", "repack.useDeltaBaseOffset", by_distance]);
+        git(folder.path(), &["config", "pack.writeReverseIndex", "false"]);
+        let offset = if by_distance == "true" { "--delta-base-offset" } else { "--no-reuse-delta" };
+        git(folder.path(), &["pack-objects", "--quiet", "--all", "--depth=40", offset, "pack"]);
+        let (pack, index) = (only(folder.path(), "pack"), only(folder.path(), "idx"));
+        for entry in fs::read_dir(folder.path()).unwrap().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("pack-") {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+
+        let (here, result) = kept(&pack);
+        result.unwrap();
+        assert_eq!(only(here.path(), "pack"), pack, "{name}");
+        assert!(only(here.path(), "idx") == index, "{name}");
+    }
+}
+
+#[test]
+fn half_a_pack_and_one_with_another_byte_anywhere_are_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    alike(folder.path(), 40);
+    git(folder.path(), &["repack", "--quiet", "-a", "-d", "-f", "--depth=10"]);
+    let pack = fs::read(packs(folder.path()).remove(0)).unwrap();
+    let refused = |pack: &[u8]| {
+        let (here, result) = kept(pack);
+        result.unwrap_err();
+        let kept = fs::read_dir(here.path()).unwrap().flatten().any(|entry| entry.path().extension().unwrap() == "idx");
+        assert!(!kept);
+    };
+    for length in (0..pack.len()).step_by(pack.len() / 53) {
+        refused(&pack[..length]);
+    }
+    for at in (0..pack.len()).step_by(pack.len() / 211) {
+        let mut broken = pack.clone();
+        broken[at] ^= 0x41;
+        refused(&broken);
+    }
+    let mut lying = pack;
+    // It says that there are four thousand million entries.
+    lying[8..12].fill(0xff);
+    refused(&lying);
 }

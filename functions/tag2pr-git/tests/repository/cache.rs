@@ -7,7 +7,7 @@ use tag2pr_standins::git_http::Requests;
 
 use crate::world::{Served, all, change, paths, settings};
 
-const COLD: Requests = Requests { lists: 1, fetches: 2, pushes: 0 };
+const COLD: Requests = Requests { lists: 1, fetches: 1, pushes: 0 };
 const WARM: Requests = Requests { lists: 1, fetches: 0, pushes: 0 };
 
 fn served(world: Served) -> Served {

@@ -87,6 +87,8 @@ pub struct Prepared {
     learned: Vec<(ImageName, News)>,
     /// What stands in the stages.
     standing: Standings,
+    /// Where each branch was when the base branch was read.
+    branches: BTreeMap<String, CommitId>,
     /// What was proposed before, as it stands now.
     proposed: BTreeMap<String, Known>,
     /// What people decided since we last looked.
@@ -348,7 +350,8 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     let before = before.map(|loaded| loaded.value.reading);
     let seen = before.as_ref().and_then(Reading::seen).map(Arc::new);
     let wanted = Wanted { seen, ..Wanted::new(move |path, bytes| interest.wants(path, bytes)) };
-    let snapshot = outside.git.snapshot(&outside.repository.base, &wanted).await?;
+    let mut snapshot = outside.git.snapshot(&outside.repository.base, &wanted).await?;
+    let branches = std::mem::take(&mut snapshot.branches);
     let mut manifests = Manifests::read(outside.repository, snapshot, before.as_ref());
     manifests.rename_registries(outside.aliases);
     renaming::rename(&mut proposed, &manifests);
@@ -419,6 +422,7 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         missed,
         learned,
         standing: Standings { before: stood, now: standing },
+        branches,
         proposed,
         new_holds,
         released,

@@ -306,7 +306,12 @@ impl GitRepository for FakeRepository {
         };
         let mut entries: Vec<_> = commit.entries.iter().collect();
         entries.sort_by_key(|(path, _)| (*path != repository_settings::FILE, *path));
-        let mut snapshot = Snapshot { commit: commit.logged.id.clone(), ids: commit.ids(), ..Snapshot::default() };
+        let mut snapshot = Snapshot {
+            commit: commit.logged.id.clone(),
+            branches: world.branches.clone(),
+            ids: commit.ids(),
+            ..Snapshot::default()
+        };
         let ids = std::mem::take(&mut snapshot.ids.files);
         let settings = ids.get(repository_settings::FILE);
         let seen = wanted.seen.as_deref().filter(|seen| seen.ids.files.get(repository_settings::FILE) == settings);

@@ -30,17 +30,17 @@ pub(super) async fn propose_one(
     let mut pushed = false;
     let is_settling = known.is_some_and(|known| known.proposed.fate == Fate::Settling);
     if is_settling || ours.first() != Some(commit) || open.is_none_or(|pull| pull.head != *commit) {
-        let head = outside.git.head(&proposal.branch).await?;
-        if let Some(head) = head.as_ref().filter(|head| *head != commit && !ours.contains(head)) {
+        let head = prepared.branches.get(&proposal.branch);
+        if let Some(head) = head.filter(|head| *head != commit && !ours.contains(head)) {
             let did = left_alone_or_again(outside, proposal, head).await?;
             if let Some((known, pull)) = known.and_then(|known| Some((known, known.open.as_ref()?))) {
                 tell(outside, known, pull).await?;
             }
             return Ok(did);
         }
-        remember(outside, prepared, proposal, &written, head.as_ref(), now).await?;
-        if head.as_ref() != Some(commit) {
-            outside.git.push(&proposal.branch, commit, head.as_ref()).await?;
+        remember(outside, prepared, proposal, &written, head, now).await?;
+        if head != Some(commit) {
+            outside.git.push(&proposal.branch, commit, head).await?;
             pushed = true;
         }
     } else if known.is_none_or(|known| known.proposed.shown.as_ref() != Some(&written.shown)) {
@@ -48,7 +48,7 @@ pub(super) async fn propose_one(
     }
     let did = match open {
         Some(pull) => bring_up_to_date(outside, pull, &draft).await?,
-        None => open_one(outside, proposal, &draft, &written, now).await?,
+        None => open_one(outside, known, proposal, &draft, &written, now).await?,
     };
     match did {
         Did::Unchanged(pull) if !pushed && open.is_some() => Ok(Did::Unchanged(pull)),
@@ -256,6 +256,7 @@ async fn bring_up_to_date(outside: Outside<'_>, pull: &PullRequest, draft: &Draf
 /// Opens the pull request, unless another worker is about to, or ours is there although its answer was lost.
 async fn open_one(
     outside: Outside<'_>,
+    known: Option<&Known>,
     proposal: &Proposal,
     draft: &Draft,
     written: &Written,
@@ -263,10 +264,13 @@ async fn open_one(
 ) -> Result<Did, Error> {
     let key = Key::proposal(outside.repository, &proposal.name);
     let claim = Claim { writer: outside.writer.to_owned(), at: now };
-    let (mut current, mut free) = (false, false);
+    // The forge was asked for this branch when we began, and had none.
+    let was_asked = known.is_some_and(|known| matches!(known.before.fate, Fate::Open | Fate::Settling));
+    let (mut current, mut free, mut is_first) = (false, false, false);
     store::update::<Proposed>(outside.objects, &key, outside.writer, |was| {
         let mut is = was?;
         current = is.fate == Fate::Open && written.is(&is);
+        is_first = was_asked && is.claim.is_none() && is.pull_request.is_none();
         free = is.claim.as_ref().is_none_or(|it| it.writer == claim.writer || now.duration_since(it.at) > CLAIM);
         is.claim = Some(claim.clone());
         (current && free).then_some(is)
@@ -278,7 +282,7 @@ async fn open_one(
     if !free {
         return Err(Error::Unfinished(format!("another worker is opening the pull request of {}", proposal.name)));
     }
-    let opened = find_or_open(outside, draft).await;
+    let opened = if is_first { open(outside, draft).await } else { find_or_open(outside, draft).await };
     if opened.is_err() {
         // Whoever comes next need not wait; if this fails too, the claim runs out. It stays, because it tells that the
         // pull request may be there all the same.
@@ -296,8 +300,12 @@ async fn find_or_open(outside: Outside<'_>, draft: &Draft) -> Result<Did, Error>
     let found = outside.host.find(&draft.branch, &draft.base).await?;
     match found.iter().filter(|pull| pull.state == State::Open).min_by_key(|pull| pull.number) {
         Some(pull) => bring_up_to_date(outside, pull, draft).await,
-        None => Ok(Did::Opened(outside.host.open(draft).await?)),
+        None => open(outside, draft).await,
     }
+}
+
+async fn open(outside: Outside<'_>, draft: &Draft) -> Result<Did, Error> {
+    Ok(Did::Opened(outside.host.open(draft).await?))
 }
 
 /// Writes down the pull request. What another worker remembered meanwhile may be newer than what the pull request now

@@ -1,5 +1,6 @@
 //! What every [`GitRepository`] must do.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -104,6 +105,7 @@ async fn a_snapshot_holds_exactly_the_wanted_files(world: &dyn RepositoryWorld) 
     let git = world.repository();
     let all = git.snapshot("main", &Wanted::new(|_, _| true)).await.expect("a snapshot");
     assert_eq!(all.commit, id);
+    assert_eq!(all.branches, BTreeMap::from([("main".to_owned(), id.clone())]));
     assert_eq!(
         paths(&all),
         [

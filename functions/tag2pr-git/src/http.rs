@@ -1,16 +1,13 @@
-//! Git's smart HTTP protocol, carried by reqwest.
+//! Git's smart HTTP protocol, carried by reqwest: one GET for the refs, POSTs for everything else.
 //!
-//! libgit2 speaks the protocol (<https://git-scm.com/docs/http-protocol>) and hands requests to this transport: one GET
-//! for the refs, POSTs for everything else. It is registered under a scheme of our own, so that neither libgit2's own
-//! HTTP nor anybody's `url.….insteadOf` gets in between.
+//! What an answer's status means is said here, and where credentials go. The protocol is told in
+//! <https://git-scm.com/docs/http-protocol>.
 
-use std::cell::RefCell;
 use std::error::Error as _;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
+use bytes::{Buf, Bytes};
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url, redirect};
@@ -19,10 +16,25 @@ use tokio::runtime::Handle;
 
 use crate::{Credentials, OpenError, Settings};
 
-/// What libgit2 is told to connect to: it picks this transport, which knows the URL.
-pub(crate) const REMOTE: &str = "tag2pr://repository";
-
 const MOST_REDIRECTS: usize = 5;
+
+/// What a Git server does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// It gives objects.
+    UploadPack,
+    /// It takes objects, and moves branches.
+    ReceivePack,
+}
+
+impl Service {
+    fn name(self) -> &'static str {
+        match self {
+            Self::UploadPack => "git-upload-pack",
+            Self::ReceivePack => "git-receive-pack",
+        }
+    }
+}
 
 /// The HTTP side of one repository.
 pub(crate) struct Http {
@@ -32,7 +44,7 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(crate) fn new(url: &str, settings: &Settings) -> Result<Arc<Self>, OpenError> {
+    pub(crate) fn new(url: &str, settings: &Settings) -> Result<Self, OpenError> {
         // An error means that the process has chosen one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
@@ -46,7 +58,7 @@ impl Http {
         }
         let client = builder.build().map_err(OpenError::Client)?;
         let url = Url::parse(url).map_err(|_| tag2pr::repository_url::UrlError::Host)?;
-        Ok(Arc::new(Self { client, url, credentials: settings.credentials.clone() }))
+        Ok(Self { client, url, credentials: settings.credentials.clone() })
     }
 
     fn send(&self, request: RequestBuilder) -> Result<Response, GitError> {
@@ -64,9 +76,10 @@ impl Http {
         Handle::current().block_on(request.send()).map_err(|error| self.failed(&error))
     }
 
-    /// Asks for the refs, and keeps to where the answer came from: a repository that was renamed redirects this request,
-    /// and a redirected POST would be sent as a GET.
-    fn discover(&self, service: &str) -> Result<(Url, Response), GitError> {
+    /// Asks a service for the refs. Where the answer came from is where the service is: a repository that was renamed
+    /// redirects this request, and a redirected POST would be sent as a GET.
+    pub(crate) fn refs(&self, service: Service) -> Result<(Url, Body<'_>), GitError> {
+        let service = service.name();
         let suffix = format!("/info/refs?service={service}");
         let mut url = self.parse(&format!("{}{suffix}", self.url.as_str().trim_end_matches('/')))?;
         for _ in 0..MOST_REDIRECTS {
@@ -79,9 +92,20 @@ impl Http {
             let Some(base) = url.as_str().strip_suffix(&suffix) else {
                 return Err(self.refused(format!("it redirects to {url}: configure the repository's new URL")));
             };
-            return Ok((self.parse(base)?, response));
+            return Ok((self.parse(base)?, Body { http: self, response, chunk: Bytes::new() }));
         }
         Err(self.refused(format!("more than {MOST_REDIRECTS} redirects: check the URL")))
+    }
+
+    /// Sends a request to a service of the repository at a URL.
+    pub(crate) fn ask(&self, base: &Url, service: Service, request: Vec<u8>) -> Result<Body<'_>, GitError> {
+        let service = service.name();
+        let url = self.parse(&format!("{}/{service}", base.as_str().trim_end_matches('/')))?;
+        let result = format!("application/x-{service}-result");
+        let request = self.client.post(url).body(request).header(ACCEPT, &result);
+        let response = self.send(request.header(CONTENT_TYPE, format!("application/x-{service}-request")))?;
+        let response = self.accept(response, service, &result)?;
+        Ok(Body { http: self, response, chunk: Bytes::new() })
     }
 
     /// Credentials go where the URL says: to the same origin, or to the same host with HTTPS instead of HTTP.
@@ -176,6 +200,28 @@ impl Http {
     }
 }
 
+/// An answer, as it comes in. Its errors hold a [`GitError`].
+pub(crate) struct Body<'a> {
+    http: &'a Http,
+    response: Response,
+    chunk: Bytes,
+}
+
+impl Read for Body<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.chunk.is_empty() {
+            match Handle::current().block_on(self.response.chunk()) {
+                Ok(Some(next)) => self.chunk = next,
+                Ok(None) => return Ok(0),
+                Err(error) => return Err(io::Error::other(self.http.failed(&error))),
+            }
+        }
+        let count = buffer.len().min(self.chunk.len());
+        self.chunk.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}
+
 fn certificates(path: &Path) -> Result<Vec<Certificate>, OpenError> {
     let told = |reason: String| OpenError::Certificates { path: path.to_owned(), reason };
     let pem = std::fs::read(path).map_err(|error| told(error.to_string()))?;
@@ -202,151 +248,4 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
     let words: Vec<&str> =
         text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|w| !w.is_empty()).collect();
     words.join(" ").chars().take(400).collect()
-}
-
-thread_local! {
-    /// Whose turn it is: libgit2 makes a transport on the thread that connects, and gives it nothing but the URL.
-    static SESSION: RefCell<Option<Arc<Session>>> = const { RefCell::new(None) };
-}
-
-/// One connection: where the refs came from, and what went wrong, which libgit2 would tell as a text only.
-struct Session {
-    http: Arc<Http>,
-    base: Mutex<Option<Url>>,
-    failure: Mutex<Option<GitError>>,
-}
-
-/// Runs libgit2's network functions over this client; a failure of the network is told in the seam's words.
-pub(crate) fn connected<T, E: From<GitError>>(http: &Arc<Http>, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-    register().map_err(|reason| http.unavailable(reason))?;
-    let session = Arc::new(Session { http: Arc::clone(http), base: Mutex::default(), failure: Mutex::default() });
-    let before = SESSION.replace(Some(Arc::clone(&session)));
-    let result = work();
-    SESSION.set(before);
-    match session.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        Some(failure) if result.is_err() => Err(failure.into()),
-        _ => result,
-    }
-}
-
-fn register() -> Result<(), String> {
-    static REGISTERED: OnceLock<Result<(), String>> = OnceLock::new();
-    let register = || {
-        // SAFETY: must not run beside the creation of another transport. All of them are created by `connected`, after
-        // this has returned.
-        #[expect(unsafe_code)]
-        let registered = unsafe {
-            git2::transport::register("tag2pr", |remote| {
-                let session = SESSION.with_borrow(Clone::clone);
-                let session = session.ok_or_else(|| git2::Error::from_str("no session on this thread"))?;
-                Transport::smart(remote, true, Connection(session))
-            })
-        };
-        registered.map_err(|error| error.message().to_owned())
-    };
-    REGISTERED.get_or_init(register).clone()
-}
-
-struct Connection(Arc<Session>);
-
-impl SmartSubtransport for Connection {
-    fn action(&self, _: &str, service: Service) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        let (service, lists) = match service {
-            Service::UploadPackLs => ("git-upload-pack", true),
-            Service::ReceivePackLs => ("git-receive-pack", true),
-            Service::UploadPack => ("git-upload-pack", false),
-            Service::ReceivePack => ("git-receive-pack", false),
-        };
-        let state = if lists { State::Lists } else { State::Asks(Vec::new()) };
-        Ok(Box::new(Exchange { session: Arc::clone(&self.0), service, state }))
-    }
-
-    fn close(&self) -> Result<(), git2::Error> {
-        Ok(())
-    }
-}
-
-/// One request and its answer.
-struct Exchange {
-    session: Arc<Session>,
-    service: &'static str,
-    state: State,
-}
-
-enum State {
-    Lists,
-    Asks(Vec<u8>),
-    /// What was received and not read yet.
-    Hears(Response, Vec<u8>, usize),
-}
-
-impl Exchange {
-    fn begin(&mut self) -> Result<Response, GitError> {
-        let http = &self.session.http;
-        let mut base = self.session.base.lock().unwrap_or_else(PoisonError::into_inner);
-        match std::mem::replace(&mut self.state, State::Lists) {
-            State::Hears(response, ..) => Ok(response),
-            State::Lists => {
-                let (url, response) = http.discover(self.service)?;
-                *base = Some(url);
-                Ok(response)
-            }
-            State::Asks(body) => {
-                let base = base.as_ref().unwrap_or(&http.url);
-                let url = http.parse(&format!("{}/{}", base.as_str().trim_end_matches('/'), self.service))?;
-                let request = http.client.post(url).body(body);
-                let request = request.header(CONTENT_TYPE, format!("application/x-{}-request", self.service));
-                let result = format!("application/x-{}-result", self.service);
-                let response = http.send(request.header(ACCEPT, &result))?;
-                http.accept(response, self.service, &result)
-            }
-        }
-    }
-
-    /// Remembers what went wrong, for [`connected`], and stops libgit2.
-    fn fail(&self, error: GitError) -> io::Error {
-        let told = io::Error::other(error.to_string().replace('\0', " "));
-        *self.session.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        told
-    }
-}
-
-impl Read for Exchange {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if !matches!(self.state, State::Hears(..)) {
-            let response = self.begin().map_err(|error| self.fail(error))?;
-            self.state = State::Hears(response, Vec::new(), 0);
-        }
-        let State::Hears(response, chunk, read) = &mut self.state else {
-            return Ok(0);
-        };
-        while *read == chunk.len() {
-            match Handle::current().block_on(response.chunk()) {
-                Ok(Some(next)) => (*chunk, *read) = (next.to_vec(), 0),
-                Ok(None) => return Ok(0),
-                Err(error) => {
-                    let failed = self.session.http.failed(&error);
-                    return Err(self.fail(failed));
-                }
-            }
-        }
-        let count = buffer.len().min(chunk.len() - *read);
-        buffer[..count].copy_from_slice(&chunk[*read..*read + count]);
-        *read += count;
-        Ok(count)
-    }
-}
-
-impl Write for Exchange {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.state {
-            State::Asks(body) => body.extend_from_slice(bytes),
-            State::Lists | State::Hears(..) => self.state = State::Asks(bytes.to_vec()),
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
