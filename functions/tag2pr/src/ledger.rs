@@ -141,13 +141,13 @@ impl News {
     }
 }
 
-/// What is known of one tag.
+/// What is known of one tag. Of a hundred thousand tags most are known from listings only: a push is kept elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// The newest push; none if the tag is known from listings only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub push: Option<Push>,
+    pub push: Option<Box<Push>>,
     /// When this tag was first heard of, by our clock; none if all that was heard is that it is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_seen: Option<Timestamp>,
@@ -174,7 +174,7 @@ pub struct First {
     /// The first push of it. Registries report a push of what was there already as a push like any other; it must not
     /// make another commit. None if only a registry told us of the digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub push: Option<Push>,
+    pub push: Option<Box<Push>>,
 }
 
 impl Entry {
@@ -192,12 +192,12 @@ impl Entry {
 
     /// The push that brought what the tag points at, however often it was pushed since.
     pub fn brought_by(&self) -> Option<&Push> {
-        self.first().and_then(|first| first.push.as_ref()).or(self.push.as_ref())
+        self.first().and_then(|first| first.push.as_deref()).or(self.push.as_deref())
     }
 
     /// When it was last said to be there; none if nobody ever did.
     pub fn seen(&self) -> Option<Timestamp> {
-        self.push.as_ref().map(Push::at).max(self.listed)
+        self.push.as_deref().map(Push::at).max(self.listed)
     }
 
     fn first(&self) -> Option<&First> {
@@ -236,11 +236,11 @@ impl Ledger {
                         .or_insert_with(|| First { seen: push.received_at, push: None });
                     first.seen = push.received_at.min(first.seen);
                     if first.push.as_ref().is_none_or(|known| push.rank().cmp(&known.rank()) == Ordering::Less) {
-                        first.push = Some(push.clone());
+                        first.push = Some(Box::new(push.clone()));
                     }
                 }
                 if entry.push.as_ref().is_none_or(|known| known.rank().cmp(&push.rank()) == Ordering::Less) {
-                    entry.push = Some(push.clone());
+                    entry.push = Some(Box::new(push.clone()));
                 }
             }
             News::Deleted { tag, digest, at, .. } => {

@@ -350,7 +350,7 @@ fn tag(considered: &Considered) -> Tag {
 }
 
 fn last_push(ledger: &Ledger) -> Option<&Push> {
-    ledger.live().filter_map(|(_, entry)| entry.push.as_ref()).max_by_key(|push| (push.at(), &push.tag))
+    ledger.live().filter_map(|(_, entry)| entry.push.as_deref()).max_by_key(|push| (push.at(), &push.tag))
 }
 
 fn open(pass: &Pass) -> impl Iterator<Item = Open> {

@@ -72,10 +72,9 @@ async fn fold(
     writer: &str,
 ) -> Result<bool, StoreError> {
     let folded = store::update::<Ledger>(objects, &Key::ledger(image), writer, |snapshot| {
-        let before = snapshot.unwrap_or_default();
-        let mut after = before.clone();
-        gathered.iter().for_each(|news| after.merge(news));
-        (after != before).then_some(after)
+        let mut ledger = snapshot.unwrap_or_default();
+        gathered.iter().for_each(|news| ledger.merge(news));
+        Some(ledger)
     })
     .await;
     match folded {

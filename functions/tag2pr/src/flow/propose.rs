@@ -300,6 +300,8 @@ async fn look_and_act(outside: Outside<'_>, now: Timestamp) -> Result<Report, Er
         if notes::take_note(outside, &prepared).await? {
             // A push that came in before its image was followed poked nobody: it is read now.
             let missed = std::mem::take(&mut prepared.missed);
+            // Two at once would be twice the memory.
+            drop(prepared);
             prepared = prepare(outside, &[], now).await?;
             prepared.missed.extend(missed);
         }

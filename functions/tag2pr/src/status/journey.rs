@@ -91,7 +91,7 @@ pub(super) fn journeys(remembered: &Remembered, now: Timestamp) -> Vec<Journey> 
                 continue;
             }
             let ledger = remembered.ledgers.get(&recorded.image);
-            let push = ledger.and_then(|ledger| ledger.heard_of(tag.as_str())).and_then(|entry| entry.push.as_ref());
+            let push = ledger.and_then(|ledger| ledger.heard_of(tag.as_str())).and_then(|entry| entry.push.as_deref());
             journeys.push(Journey {
                 image,
                 tag: tag.to_string(),

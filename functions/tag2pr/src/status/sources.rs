@@ -60,7 +60,7 @@ pub(super) fn sources(remembered: &Remembered, now: Timestamp) -> Vec<Source> {
     let mut of_image: BTreeMap<&ImageName, &Push> = BTreeMap::new();
     let mut of_source: BTreeMap<&str, &Push> = BTreeMap::new();
     for (image, ledger) in &remembered.ledgers {
-        for push in ledger.live().filter_map(|(_, entry)| entry.push.as_ref()) {
+        for push in ledger.live().filter_map(|(_, entry)| entry.push.as_deref()) {
             let last = of_image.entry(image).or_insert(push);
             *last = later(last, push);
             let last = of_source.entry(push.source.as_str()).or_insert(push);
