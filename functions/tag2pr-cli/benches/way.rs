@@ -13,6 +13,8 @@
 //!   100,000 known tags; and the most memory that it had. Beside it: `git clone --depth 1 --bare`, and the warm way.
 //! - *job* is `tag2pr propose` as a new process that knows nothing: it lists 1,000 tags, and one pull request changes 20
 //!   manifests. Renovate 44 was measured to need 6.6 to 7.6 s for that, on a machine of this kind.
+//! - *burst* is 200 deliveries at once, of 200 of the images that 500 policies follow, to one pull request of one commit with all 200
+//!   of the tags in it; everything was proposed and merged before.
 //! - *start* is from the start of a function to its first call of the Lambda Runtime API, and needs the folder of the built
 //!   functions in `TAG2PR_FUNCTIONS`.
 //!
@@ -54,6 +56,9 @@ fn main() {
     drop(lab);
     let times = (0..rounds.div_ceil(5)).map(|_| Lab::set_up(20 * 20, "./apps").job(tags));
     row("job, p50", median(times.collect()), "Renovate 44", RENOVATE, 0.05);
+    let (policies, moved) = if measured { (500, 200) } else { (5, 2) };
+    let times = (0..rounds.div_ceil(5)).map(|_| Lab::of_policies(policies).burst(policies, moved));
+    println!("burst of {moved}, p50 {:>15.1} ms  (at most 1000 ms)", milliseconds(median(times.collect())));
     match std::env::var_os("TAG2PR_FUNCTIONS") {
         Some(folder) => {
             for (function, most) in [("receive", 15), ("propose", 25)] {
@@ -78,23 +83,33 @@ struct Lab {
 impl Lab {
     /// A repository of so many files, each twentieth marked, of which the automation's path decides how many are updated.
     fn set_up(files: usize, path: &str) -> Self {
+        Self::with(|git, image| {
+            fleet::write(git.path(), files);
+            let flux = format!("{}---\n{}", policy("web", image), automation(path));
+            git.push("main", &[git::Entry::file("flux.yaml", flux)], "What is wanted");
+        })
+    }
+
+    /// A repository with so many policies, each with an image and a file of its own.
+    fn of_policies(policies: usize) -> Self {
+        Self::with(|git, image| {
+            let mut entries = vec![git::Entry::file("flux.yaml", automation("./apps"))];
+            for number in 0..policies {
+                let (name, image) = (format!("web-{number}"), format!("{image}-{number}"));
+                entries.push(git::Entry::file(&format!("policies/{name}.yaml"), policy(&name, &image)));
+                let file = format!("image: {image}:1.0.0 # {{\"$imagepolicy\": \"apps:{name}\"}}\n");
+                entries.push(git::Entry::file(&format!("apps/{name}.yaml"), file));
+            }
+            git.push("main", &entries, "What is wanted");
+        })
+    }
+
+    fn with(write: impl FnOnce(&Bare, &str)) -> Self {
         let registry = Registry::start(Listing::LexicalPages { cap: 1000 }, Access::Open);
         let image = format!("{}/acme/web", registry.address());
         let git = GitHttp::start();
         let fleet = git.create("acme/fleet.git");
-        fleet::write(fleet.path(), files);
-        let flux = format!(
-            "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {{ name: web, namespace: apps }}\n\
-             spec: {{ image: '{image}', interval: 1m }}\n---\n\
-             apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {{ name: web, namespace: apps }}\n\
-             spec: {{ imageRepositoryRef: {{ name: web }}, policy: {{ semver: {{ range: '>=1.0.0' }} }} }}\n---\n\
-             apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\nmetadata: {{ name: fleet, namespace: apps }}\n\
-             spec:\n  interval: 1m\n  sourceRef: {{ kind: GitRepository, name: fleet }}\n  git:\n\
-             \x20   checkout: {{ ref: {{ branch: main }} }}\n\
-             \x20   commit: {{ author: {{ name: robot, email: robot@example.com }} }}\n\
-             \x20 update: {{ path: {path}, strategy: Setters }}\n"
-        );
-        fleet.push("main", &[git::Entry::file("flux.yaml", flux)], "What is wanted");
+        write(&fleet, &image);
         let github = GitHub::start("acme", "fleet", "token of the robot");
         github.hosts(&fleet);
         let folder = tempfile::tempdir().unwrap();
@@ -121,9 +136,14 @@ impl Lab {
 
     /// Pushes a tag to the registry; what will be delivered of it.
     fn push(&self, tag: &str) -> String {
+        self.push_to("", tag)
+    }
+
+    /// The same, to another image, by the end of its name.
+    fn push_to(&self, end: &str, tag: &str) -> String {
         let digest = format!("sha256:{:064x}", tag.bytes().fold(7_u128, |sum, byte| sum * 31 + u128::from(byte)));
-        self.registry.push("acme/web", tag, &digest);
-        format!("{{\"image\":\"{}:{tag}@{digest}\"}}", self.image)
+        self.registry.push(&format!("acme/web{end}"), tag, &digest);
+        format!("{{\"image\":\"{}{end}:{tag}@{digest}\"}}", self.image)
     }
 
     /// Waits for one more open pull request, and merges it when everything is written down.
@@ -230,6 +250,52 @@ impl Lab {
     }
 }
 
+impl Lab {
+    /// From the first of many deliveries at once until one pull request has all of them in one commit.
+    fn burst(self, policies: usize, moved: usize) -> Duration {
+        for number in 0..policies {
+            self.push_to(&format!("-{number}"), "1.0.0");
+        }
+        let serving = Serving::start(&self);
+        let bodies: Vec<String> = (0..moved).map(|number| self.push_to(&format!("-{number}"), "1.1.0")).collect();
+        let mut seen = None;
+        let all = || {
+            let pull = self.github.pulls().into_iter().next()?;
+            let head =
+                self.fleet.head(&pull.branch).filter(|head| seen.replace(head.clone()).as_ref() != Some(head))?;
+            let grep = git::command(self.fleet.path()).args(["grep", "-c", ":1.1.0", &head, "--", "apps"]).output();
+            let count = String::from_utf8(grep.unwrap().stdout).unwrap().lines().count();
+            (count == moved && pull.body.contains(&format!("web-{}", moved - 1))).then_some(pull.branch)
+        };
+        let (took, branch) = serving.deliver_at_once(bodies, all);
+        assert_eq!(
+            (self.github.pulls().len(), self.fleet.log(&branch).len()),
+            (1, 2),
+            "one pull request of one commit"
+        );
+        took
+    }
+}
+
+fn policy(name: &str, image: &str) -> String {
+    format!(
+        "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageRepository\nmetadata: {{ name: {name}, namespace: apps }}\n\
+         spec: {{ image: '{image}', interval: 1m }}\n---\n\
+         apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImagePolicy\nmetadata: {{ name: {name}, namespace: apps }}\n\
+         spec: {{ imageRepositoryRef: {{ name: {name} }}, policy: {{ semver: {{ range: '>=1.0.0' }} }} }}\n"
+    )
+}
+
+fn automation(path: &str) -> String {
+    format!(
+        "apiVersion: image.toolkit.fluxcd.io/v1\nkind: ImageUpdateAutomation\nmetadata: {{ name: fleet, namespace: apps }}\n\
+         spec:\n  interval: 1m\n  sourceRef: {{ kind: GitRepository, name: fleet }}\n  git:\n\
+         \x20   checkout: {{ ref: {{ branch: main }} }}\n\
+         \x20   commit: {{ author: {{ name: robot, email: robot@example.com }} }}\n\
+         \x20 update: {{ path: {path}, strategy: Setters }}\n"
+    )
+}
+
 /// A running listener; it ends with this value.
 struct Serving {
     process: Child,
@@ -261,19 +327,33 @@ impl Serving {
 
     /// Sends one delivery; how long it takes until something is so.
     fn deliver(&self, body: &str, until: impl Fn() -> bool) -> Duration {
-        let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), body.as_bytes());
-        let hex: String = signature.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        let request = self.client.post(format!("{}/hooks/ci", self.url)).body(body.to_owned());
-        let request =
-            request.header("Content-Type", "application/json").header("X-Hub-Signature-256", format!("sha256={hex}"));
+        self.deliver_at_once(vec![body.to_owned()], || until().then_some(())).0
+    }
+
+    /// Sends deliveries, all at the same time; how long it takes until something is so.
+    fn deliver_at_once<T>(&self, bodies: Vec<String>, mut until: impl FnMut() -> Option<T>) -> (Duration, T) {
+        let request = |body: String| {
+            let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), body.as_bytes());
+            let hex: String = signature.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            let request = self.client.post(format!("{}/hooks/ci", self.url)).body(body);
+            request.header("Content-Type", "application/json").header("X-Hub-Signature-256", format!("sha256={hex}"))
+        };
+        let requests: Vec<_> = bodies.into_iter().map(request).collect();
         let started = Instant::now();
-        let answer = self.runtime.block_on(request.send()).unwrap();
-        assert!(answer.status().is_success(), "{}", answer.status());
-        while !until() {
+        self.runtime.block_on(async {
+            let answers: Vec<_> = requests.into_iter().map(|request| tokio::spawn(request.send())).collect();
+            for answer in answers {
+                let answer = answer.await.unwrap().unwrap();
+                assert!(answer.status().is_success(), "{}", answer.status());
+            }
+        });
+        loop {
+            if let Some(found) = until() {
+                return (started.elapsed(), found);
+            }
             assert!(started.elapsed() < Duration::from_secs(30), "no pull request came");
             std::thread::sleep(Duration::from_micros(200));
         }
-        started.elapsed()
     }
 }
 

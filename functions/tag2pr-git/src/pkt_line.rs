@@ -118,3 +118,54 @@ impl<R: Read> Read for Bands<R> {
 pub(crate) fn invalid(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of a list, and its end.
+    fn list(lines: &[&[u8]]) -> Vec<u8> {
+        let line = |line: &&[u8]| [format!("{:04x}", line.len() + LENGTH).as_bytes(), line].concat();
+        [lines.iter().flat_map(line).collect(), FLUSH.to_vec()].concat()
+    }
+
+    fn first_band(bytes: &[u8]) -> (io::Result<Vec<u8>>, String) {
+        let mut bands = Bands::of(Lines::of(bytes));
+        let mut read = Vec::new();
+        let result = bands.read_to_end(&mut read).map(|_| read);
+        (result, String::from_utf8(bands.said).unwrap())
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut bytes = Vec::new();
+        write(&mut bytes, "want 1\n");
+        write(&mut bytes, "");
+        bytes.extend_from_slice(FLUSH);
+        let mut lines = Lines::of(&*bytes);
+        assert_eq!(lines.next().unwrap(), Some(&b"want 1"[..]));
+        lines.put_back();
+        assert_eq!(lines.next().unwrap(), Some(&b"want 1"[..]));
+        assert_eq!(lines.next().unwrap(), Some(&b""[..]));
+        assert_eq!(lines.next().unwrap(), None);
+        assert_eq!(lines.next().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn the_first_band_is_read_and_the_second_is_for_people() {
+        let bytes = list(&[b"\x01PA", b"\x02Counting\n", b"\x01", b"\x01CK\n", b"", b"\x02done\n"]);
+        let (read, said) = first_band(&bytes);
+        assert_eq!((read.unwrap(), &*said), (b"PACK\n".to_vec(), "Counting\ndone\n"));
+    }
+
+    #[test]
+    fn a_server_that_gives_up_says_why() {
+        let said = |bytes: &[u8]| first_band(bytes).0.unwrap_err().to_string();
+        assert_eq!(said(&list(&[b"\x01PA", b"\x03out of memory\n"])), "the server says: out of memory");
+        assert_eq!(said(&list(&[b"ERR access denied\n"])), "the server says: access denied");
+        assert_eq!(said(&list(&[b"\x07what"])), "a line belongs to no band");
+        assert_eq!(said(b"zzzz"), "a line has no length");
+        assert_eq!(said(b"0003"), "a line has no length");
+        assert_eq!(first_band(b"0009\x01PA").0.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

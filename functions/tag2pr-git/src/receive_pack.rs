@@ -107,3 +107,33 @@ fn insert(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &[&str]) -> Result<Option<String>, Failure> {
+        let mut bytes = Vec::new();
+        lines.iter().for_each(|line| pkt_line::write(&mut bytes, line));
+        bytes.extend_from_slice(FLUSH);
+        rejected(Lines::of(&*bytes))
+    }
+
+    #[test]
+    fn only_a_branch_that_is_named_was_moved() {
+        assert_eq!(read(&["unpack ok\n", "ok refs/heads/a\n"]).unwrap(), None);
+        let refused = read(&["unpack ok\n", "ng refs/heads/a protected branch hook declined\n"]).unwrap();
+        assert_eq!(refused.as_deref(), Some("protected branch hook declined"));
+        assert_eq!(read(&["unpack ok\n", "what\n"]).unwrap().as_deref(), Some("what"));
+        assert!(matches!(read(&["unpack ok\n"]), Err(Failure::Exchange(_))));
+        assert!(matches!(read(&[]), Err(Failure::Exchange(_))));
+    }
+
+    #[test]
+    fn a_pack_that_was_not_understood_says_that_what_is_here_may_be_broken() {
+        let failure = read(&["unpack index-pack abnormal exit\n", "ng refs/heads/a unpacker error\n"]).unwrap_err();
+        assert!(
+            matches!(failure, Failure::Git(error) if error.message() == "the server says: unpack index-pack abnormal exit")
+        );
+    }
+}

@@ -58,3 +58,60 @@ impl Refs {
         known.map(|one| format!(" {one}")).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pkt_line::{FLUSH, write};
+
+    const ONE: &str = "1111111111111111111111111111111111111111";
+    const TWO: &str = "2222222222222222222222222222222222222222";
+
+    fn advertised(lines: &[&str]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for line in lines {
+            match *line {
+                "" => bytes.extend_from_slice(FLUSH),
+                line => write(&mut bytes, line),
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn branches_are_told_with_what_the_server_can_do() {
+        let branch = format!("{TWO} refs/heads/main\n");
+        let (head, tag) =
+            (format!("{ONE} HEAD\0side-band-64k shallow agent=git/2.39\n"), format!("{ONE} refs/tags/v1\n"));
+        let shallow = format!("shallow {ONE}\n");
+        for service in [&["# service=git-upload-pack\n", ""][..], &[]] {
+            let lines = [service, &[&*head, &*branch, &*tag, &*shallow, ""][..]].concat();
+            let refs = Refs::read(&*advertised(&lines)).unwrap();
+            assert_eq!(refs.branches.len(), 1);
+            assert_eq!(refs.find("refs/heads/main").unwrap().to_string(), TWO);
+            assert_eq!(refs.find("refs/heads/mai"), None);
+            assert_eq!(refs.those_of(&["ofs-delta", "shallow", "side-band-64k"]), " shallow side-band-64k");
+        }
+    }
+
+    #[test]
+    fn an_empty_repository_has_no_branches() {
+        let nothing = format!("{} capabilities^{{}}\0report-status\n", "0".repeat(40));
+        let refs = Refs::read(&*advertised(&["# service=git-receive-pack\n", "", &nothing, ""])).unwrap();
+        assert!(refs.branches.is_empty() && refs.can("report-status"));
+        assert!(Refs::read(&*advertised(&["# service=git-upload-pack\n", "", ""])).unwrap().branches.is_empty());
+    }
+
+    #[test]
+    fn names_of_another_kind_and_half_an_answer_are_refused() {
+        let long = format!("{} refs/heads/main\0object-format=sha256\n", "a".repeat(64));
+        let failure = Refs::read(&*advertised(&[&long, ""])).unwrap_err();
+        assert!(
+            matches!(failure, Failure::Exchange(reason) if reason == "`refs/heads/main` stands at what is no SHA-1")
+        );
+        let whole = advertised(&[&format!("{ONE} refs/heads/main\0\n"), ""]);
+        for length in 0..whole.len() {
+            assert!(matches!(Refs::read(&whole[..length]), Err(Failure::Exchange(_))), "{length}");
+        }
+    }
+}

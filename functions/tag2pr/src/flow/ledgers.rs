@@ -37,8 +37,6 @@ pub async fn read(objects: &dyn Objects, image: &ImageName, writer: &str) -> Res
     let mut attempt = 0;
     'again: loop {
         let keys = objects.list(&Key::pushes(image)).await?;
-        let snapshot = store::load::<Ledger>(objects, &Key::ledger(image)).await?;
-        let mut ledger = snapshot.map(|loaded| loaded.value).unwrap_or_default();
         let portion = &keys[..keys.len().min(PORTION)];
         let mut gathered = Vec::with_capacity(portion.len());
         for key in portion {
@@ -52,25 +50,33 @@ pub async fn read(objects: &dyn Objects, image: &ImageName, writer: &str) -> Res
                 }
             }
         }
-        gathered.iter().for_each(|news| ledger.merge(news));
-        let folded = keys.len() >= FOLD_AT && fold(objects, image, portion, &gathered, writer).await?;
-        if portion.len() == keys.len() {
-            return Ok(ledger);
-        }
-        if !folded {
-            return Err(StoreError::Conflict(Key::ledger(image)));
+        let is_all = portion.len() == keys.len();
+        let folded = match keys.len() >= FOLD_AT {
+            true => fold(objects, image, portion, &gathered, writer).await?,
+            false => None,
+        };
+        match folded {
+            Some(ledger) if is_all => return Ok(ledger),
+            Some(_) => {}
+            None if is_all => {
+                let snapshot = store::load::<Ledger>(objects, &Key::ledger(image)).await?;
+                let mut ledger = snapshot.map(|loaded| loaded.value).unwrap_or_default();
+                gathered.iter().for_each(|news| ledger.merge(news));
+                return Ok(ledger);
+            }
+            None => return Err(StoreError::Conflict(Key::ledger(image))),
         }
     }
 }
 
-/// Folds pushes into the snapshot (`false`: somebody else does), and removes them only when the snapshot that holds them is durable.
+/// Folds pushes into the snapshot (`None`: somebody else does), and removes them only when the snapshot that holds them is durable.
 async fn fold(
     objects: &dyn Objects,
     image: &ImageName,
     keys: &[Key],
     gathered: &[News],
     writer: &str,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Ledger>, StoreError> {
     let folded = store::update::<Ledger>(objects, &Key::ledger(image), writer, |snapshot| {
         let mut ledger = snapshot.unwrap_or_default();
         gathered.iter().for_each(|news| ledger.merge(news));
@@ -78,14 +84,14 @@ async fn fold(
     })
     .await;
     match folded {
-        Ok(Updated::Written(_) | Updated::Unchanged) => {
+        Ok(Updated::Written(written)) => {
             for key in keys {
                 objects.delete(key).await?;
             }
-            Ok(true)
+            Ok(Some(written.value))
         }
         // Somebody else folds: the pushes are still there, and still count.
-        Err(StoreError::Conflict(_)) => Ok(false),
+        Ok(Updated::Unchanged) | Err(StoreError::Conflict(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }

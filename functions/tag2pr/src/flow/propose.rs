@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
 use self::answers::{Answers, ROUNDS};
@@ -39,11 +40,14 @@ use crate::plan::{Hold, Line, Outcome, Plan};
 use crate::proposal::{minute, name};
 use crate::seams::{
     CommitId, GitError, GitHost, GitRepository, Objects, PullRequest, Registry, RegistryError, RepositoryId, State,
-    Wanted,
+    StoreError, Wanted,
 };
 use crate::stages::Standing;
 use crate::status::Event;
 use crate::store;
+
+/// So many images are read, and so many tags asked for, at the same time.
+const AT_ONCE: usize = 16;
 
 /// What `propose` needs of the world outside.
 #[derive(Clone, Copy)]
@@ -362,20 +366,20 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     let mut answers = Answers::default();
     let mut unlisted = Vec::new();
     let mut ledgers = BTreeMap::new();
-    for image in manifests.images() {
-        let mut ledger = ledgers::read(outside.objects, &image, outside.writer).await?;
-        if ledger.listed().is_none() && !outside.unasked.contains(image.registry()) {
-            match outside.registry.tags(&image).await {
-                Ok(tags) => {
-                    let news = News::listed(tags, &ledger, now);
-                    ledger.merge(&news);
-                    answers.learned.push((image.clone(), news));
-                }
-                Err(error @ RegistryError::Refused { .. }) => {
-                    unlisted.push(format!("{image}: known from deliveries alone, its tags cannot be listed: {error}"));
-                }
-                Err(error @ RegistryError::Unavailable { .. }) => answers.waiting.push(error.to_string()),
+    let images = manifests.images().into_iter();
+    let mut all = stream::iter(images.map(|image| known_of(outside, image, now))).buffered(AT_ONCE);
+    while let Some(known) = all.next().await {
+        let (image, mut ledger, listed) = known?;
+        match listed {
+            Some(Ok(news)) => {
+                ledger.merge(&news);
+                answers.learned.push((image.clone(), news));
             }
+            Some(Err(error @ RegistryError::Refused { .. })) => {
+                unlisted.push(format!("{image}: known from deliveries alone, its tags cannot be listed: {error}"));
+            }
+            Some(Err(error @ RegistryError::Unavailable { .. })) => answers.waiting.push(error.to_string()),
+            None => {}
         }
         replayed.iter().filter(|(of, _)| *of == image).for_each(|(_, news)| ledger.merge(news));
         ledgers.insert(image, ledger);
@@ -430,6 +434,20 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         released,
         holds,
     })
+}
+
+/// What is known of an image; and its tags, listed now if they never were.
+async fn known_of(
+    outside: Outside<'_>,
+    image: ImageName,
+    now: Timestamp,
+) -> Result<(ImageName, Ledger, Option<Result<News, RegistryError>>), StoreError> {
+    let ledger = ledgers::read(outside.objects, &image, outside.writer).await?;
+    if ledger.listed().is_some() || outside.unasked.contains(image.registry()) {
+        return Ok((image, ledger, None));
+    }
+    let listed = outside.registry.tags(&image).await.map(|tags| News::listed(tags, &ledger, now));
+    Ok((image, ledger, Some(listed)))
 }
 
 /// What became of the proposals that were open when we last looked: asked once for each.

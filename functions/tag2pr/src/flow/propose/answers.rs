@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
-use super::Outside;
+use super::{AT_ONCE, Outside};
 use crate::image::{Digest, ImageName, Tag};
 use crate::ledger::{Ledger, News};
 use crate::manifests::Manifests;
 use crate::plan::{Answer, Contents, Evidence, Holds, Plan, Question, plan};
+use crate::platform::Platforms;
 use crate::seams::{GitError, RegistryError};
 use crate::stages::Standing;
 
@@ -60,8 +62,11 @@ impl Answers {
         ledgers: &mut BTreeMap<ImageName, Ledger>,
         now: Timestamp,
     ) {
-        for (image, tag) in &draft.questions {
-            let answer = ask_for_digest(outside, ledgers, image, tag).await;
+        let known = &*ledgers;
+        let questions = draft.questions.iter().cloned();
+        let asked = stream::iter(questions.map(|question| ask_for_digest(outside, known, question)));
+        let answers: Vec<Answer> = asked.buffered(AT_ONCE).collect().await;
+        for ((image, tag), answer) in draft.questions.iter().zip(answers) {
             if let (Answer::Digest(digest), Some(ledger)) = (&answer, ledgers.get_mut(image))
                 && let Some(entry) = ledger.get(tag.as_str()).filter(|entry| !entry.digests.contains_key(digest))
             {
@@ -73,8 +78,11 @@ impl Answers {
             self.note(&answer);
             self.tags.insert((image.clone(), tag.clone()), answer);
         }
-        for (image, digest) in &draft.contents {
-            let answer = match outside.registry.platforms(image, digest).await {
+        let contents = draft.contents.iter().cloned();
+        let asked = stream::iter(contents.map(|contents| ask_for_platforms(outside, contents)));
+        let answers: Vec<_> = asked.buffered(AT_ONCE).collect().await;
+        for ((image, digest), answer) in draft.contents.iter().zip(answers) {
+            let answer = match answer {
                 Ok(Some(platforms)) => {
                     let news = News::Holds { digest: digest.clone(), platforms };
                     self.learn(image, ledgers.entry(image.clone()).or_default(), news);
@@ -110,21 +118,23 @@ impl Answers {
     }
 }
 
-async fn ask_for_digest(
-    outside: Outside<'_>,
-    ledgers: &BTreeMap<ImageName, Ledger>,
-    image: &ImageName,
-    tag: &Tag,
-) -> Answer {
+async fn ask_for_digest(outside: Outside<'_>, ledgers: &BTreeMap<ImageName, Ledger>, (image, tag): Question) -> Answer {
     if outside.unasked.contains(image.registry()) {
-        let known = ledgers.get(image).and_then(|ledger| ledger.get(tag.as_str())).and_then(|entry| entry.digest());
+        let known = ledgers.get(&image).and_then(|ledger| ledger.get(tag.as_str())).and_then(|entry| entry.digest());
         return Answer::NotAsked(known.cloned());
     }
-    match outside.registry.digest(image, tag).await {
+    match outside.registry.digest(&image, &tag).await {
         Ok(Some(digest)) => Answer::Digest(digest),
         Ok(None) => Answer::Gone,
         Err(error) => no_answer(&error),
     }
+}
+
+async fn ask_for_platforms(
+    outside: Outside<'_>,
+    (image, digest): Contents,
+) -> Result<Option<Platforms>, RegistryError> {
+    outside.registry.platforms(&image, &digest).await
 }
 
 fn no_answer(error: &RegistryError) -> Answer {
