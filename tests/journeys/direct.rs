@@ -1,6 +1,7 @@
 //! Commits that go to the base branch itself, for those who want no pull request.
 
 use tag2pr::seams::State;
+use tag2pr::status::{Journey, Kind, page, took};
 use tag2pr::testing::repository::Entry;
 
 use super::settings::say;
@@ -45,6 +46,49 @@ fn a_push_becomes_a_commit_on_the_base_branch_and_no_pull_request() {
     world.deliver("stories/2-frontend");
     assert_eq!(world.serve(), [""; 0]);
     assert_eq!(world.head(BASE), commit);
+}
+
+#[test]
+fn a_push_is_told_once_and_seen_on_its_way() {
+    let mut world = direct();
+    world.propose();
+    let commit = |world: &World| format!("commit {}", &world.head(BASE).id.0[..7]);
+    let mut told = Vec::new();
+    for number in [1, 2] {
+        world.push(&format!("{FRONTEND}:main-{number:07x}-17073{number:05}"));
+        world.wait(2);
+        told.extend(world.try_propose().unwrap().events);
+        assert_eq!(told.last().map(|event| event.url.clone()), Some(Some(commit(&world))));
+        assert_eq!(world.try_propose().unwrap().events, [], "it is no news any more");
+        world.wait(60);
+    }
+    let kinds: Vec<Kind> = told.iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, [Kind::Pushed, Kind::Pushed]);
+    assert_eq!(told[1].text, "Update frontend to main-0000002-1707300002");
+    assert_eq!(told[1].values[0].tag.as_str(), "main-0000002-1707300002");
+
+    let status = world.status();
+    let step = |one: &Journey| {
+        let (pushed, step) = (one.pushed.as_ref().unwrap(), one.proposed.as_ref().unwrap());
+        (one.tag.clone(), took(pushed.at, step.at), step.how, step.url.clone(), one.ended.clone())
+    };
+    let steps: Vec<_> = status.journeys.iter().map(step).collect();
+    assert_eq!(steps[0], ("main-0000002-1707300002".into(), "2 s".into(), Kind::Pushed, commit(&world), None));
+    assert_eq!(
+        (steps[1].0.as_str(), &steps[1].4),
+        ("main-0000001-1707300001", &None),
+        "it stood there, and is not undone"
+    );
+    assert_eq!(status.proposals, []);
+    let page = page::render(&status);
+    assert!(page.contains(&commit(&world)), "{page}");
+
+    // What is not let in is no push.
+    world.git.protect(BASE, "only by pull request");
+    world.push(&format!("{FRONTEND}:main-0000003-1707300003"));
+    let _ = world.try_propose();
+    assert_eq!(world.status().journeys[0].proposed, None);
+    assert_eq!(world.status().proposals, []);
 }
 
 #[test]

@@ -450,7 +450,7 @@ fn whoever_committed_to_the_branch_is_told_once_that_it_is_theirs() {
         world.propose();
     }
     newer(&mut world);
-    insta::assert_snapshot!(world.open().comments.join("\n---\n"), @"Somebody committed to this branch, so tag2pr leaves it alone: newer tags are not brought here any more. Merge it as it is, close it, or write `/tag2pr rebase` to have the branch made anew without these commits.");
+    insta::assert_snapshot!(world.open().comments.join("\n---\n"), @"Somebody committed to this branch, which stands at 7e7b5e2 now, so tag2pr leaves it alone: newer tags are not brought here any more. Merge it as it is, close it, or write `/tag2pr rebase` to have the branch made anew without these commits.");
 }
 
 #[test]
@@ -477,6 +477,34 @@ fn a_branch_is_made_anew_when_somebody_who_may_asks_for_it_and_only_then() {
     world.propose();
     world.propose();
     assert_eq!(world.head(PROPOSAL), theirs);
+}
+
+#[test]
+fn a_commit_that_whoever_asked_could_not_see_is_not_overwritten() {
+    let mut world = with_a_strangers_commit();
+    newer(&mut world);
+    world.forge.said(1, true, "/tag2pr rebase");
+    world.git.push_by_somebody_else(PROPOSAL, &[Entry::file("fix.md", "Bob was here.")], "Fix it");
+    let theirs = world.head(PROPOSAL);
+    world.propose();
+    world.propose();
+    assert_eq!(world.head(PROPOSAL), theirs, "Bob's commit came after the comment");
+    let comments = world.open().comments;
+    let told = comments.iter().filter(|comment| comment.contains(&theirs.id.0[..7])).count();
+    assert_eq!(told, 1, "it is said where the branch stands now: {comments:?}");
+
+    // Whoever has seen it says it again; who says it before we have looked names the commit.
+    world.forge.said(1, true, "/tag2pr rebase");
+    world.propose();
+    assert!(!world.git.files(PROPOSAL).contains_key("fix.md"));
+    for (id, is_meant) in [("0a1b2c3d", false), ("", true)] {
+        world.git.push_by_somebody_else(PROPOSAL, &[Entry::file("fix.md", "Bob was here.")], "Fix it again");
+        let theirs = world.head(PROPOSAL).id.0;
+        let named = if is_meant { &theirs[..9] } else { id };
+        world.forge.said(1, true, &format!("/tag2pr rebase {named}"));
+        world.propose();
+        assert_eq!(world.git.files(PROPOSAL).contains_key("fix.md"), !is_meant);
+    }
 }
 
 #[test]

@@ -333,6 +333,10 @@ fn repository(
         None => Kind::of(&id),
     }
     .map_err(|error| unusable(error.to_string()))?;
+    if one.commits == config::Commits::Api && one.signing.is_some() {
+        let reason = "with `commits: api` GitHub makes the commits and signs them itself: leave out `signing`";
+        return Err(unusable(reason.to_owned()));
+    }
     let credentials = one.credentials.as_ref();
     let api = one.api.as_ref().map(|api| api.parse().map_err(|error| unusable(format!("`api` is no URL: {error}"))));
     let api: Option<url::Url> = api.transpose()?;
@@ -377,6 +381,12 @@ fn repository(
     };
     // Tried once, so that what cannot work is said at the start.
     tag2pr_hosts::connect(kind, &id, &means).map_err(|error| unusable(error.to_string()))?;
+    let git = match one.commits {
+        config::Commits::Git => git,
+        config::Commits::Api => {
+            tag2pr_hosts::commits(kind, &id, &means).map_err(|error| unusable(error.to_string()))?
+        }
+    };
     Ok(Repository { id, git, kind, means })
 }
 

@@ -95,6 +95,18 @@ async fn several_secrets_are_all_good_while_they_are_rotated() {
 }
 
 #[tokio::test]
+async fn commits_are_left_to_github_alone_and_signed_once() {
+    let mistake = async |repository: &str| {
+        let folder = Folder::with(&format!("store: state\nrepositories:\n  - {{ commits: api, {repository} }}\n"));
+        folder.file("token", "hunter2");
+        let error = Deployment::connect(&folder.settings().await).await.err().unwrap().to_string();
+        error.split_once("tag2pr.yaml: ").unwrap().1.to_owned()
+    };
+    insta::assert_snapshot!(mistake("url: 'https://gitlab.com/acme/fleet.git', credentials: { token: 'file:token' }").await, @"https://gitlab.com/acme/fleet.git: `commits: api` is for GitHub, and this is gitlab: leave it out");
+    insta::assert_snapshot!(mistake("url: 'https://github.com/acme/fleet.git', credentials: { token: 'file:token' }, signing: { key: 'file:token' }").await, @"https://github.com/acme/fleet.git: with `commits: api` GitHub makes the commits and signs them itself: leave out `signing`");
+}
+
+#[tokio::test]
 async fn a_poke_for_a_repository_that_nobody_configured_says_so() {
     let folder = Folder::with("store: state\n");
     let deployment = Deployment::connect(&folder.settings().await).await.unwrap();

@@ -10,6 +10,7 @@ pub(crate) enum About<'a> {
     Repository,
     Draft(&'a Draft),
     Number(u64),
+    Commit,
 }
 
 impl About<'_> {

@@ -1,6 +1,7 @@
 //! Pull requests on GitHub: <https://docs.github.com/en/rest/pulls/pulls>.
 
 mod app;
+mod commits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::asked::Asked;
 use crate::rest::{Answer, Rest, quote};
 use crate::{InvalidHost, Kind, USER};
 pub use app::GithubApp;
+pub use commits::GithubCommits;
 
 /// The oldest version that all supported GitHub Enterprise Servers know.
 const API_VERSION: &str = "2022-11-28";
@@ -114,12 +116,18 @@ impl Github {
     async fn mutate(&self, mutation: &str, pull: &Value, about: &About<'_>) -> Result<(), HostError> {
         let query =
             format!("mutation($pull: ID!) {{ {mutation}(input: {{ pullRequestId: $pull }}) {{ clientMutationId }} }}");
-        let body = json!({ "query": query, "variables": { "pull": pull["node_id"] } });
-        let answer: Value = self.call(Method::POST, self.rest.beside("graphql")?, Some(body), about).await?;
-        match answer["errors"][0]["message"].as_str() {
-            Some(said) => Err(self.rest.refused(quote(said))),
+        match self.graphql(&query, &json!({ "pull": pull["node_id"] }), about).await? {
+            Some(said) => Err(self.rest.refused(said)),
             None => Ok(()),
         }
+    }
+
+    /// Asks the GraphQL API, and returns why it did not do it.
+    async fn graphql(&self, query: &str, variables: &Value, about: &About<'_>) -> Result<Option<String>, HostError> {
+        let body = json!({ "query": query, "variables": variables });
+        let answer: Value = self.call(Method::POST, self.rest.beside("graphql")?, Some(body), about).await?;
+        let error = answer["errors"].as_array().and_then(|errors| errors.first());
+        Ok(error.map(|error| quote(error["message"].as_str().unwrap_or("it gave no reason"))))
     }
 
     /// GitHub's own words, and what to do.
@@ -130,6 +138,12 @@ impl Github {
         match (answer.status, about) {
             (StatusCode::UNAUTHORIZED, _) => {
                 format!("{said}; the token is wrong, expired or revoked: give a new one in `credentials:`")
+            }
+            (StatusCode::FORBIDDEN, About::Commit) => {
+                format!("{said}; give the token the right to write to {owner}/{name} (`Contents: write`)")
+            }
+            (StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNPROCESSABLE_ENTITY, About::Commit) => {
+                format!("{said}; what its API does not take can be pushed: set `commits: git` for this repository")
             }
             (StatusCode::FORBIDDEN, _) => format!(
                 "{said}; give the token the right to write pull requests in {owner}/{name} (`Pull requests: write`)"

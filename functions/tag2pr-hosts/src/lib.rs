@@ -32,7 +32,7 @@ pub use azure_devops::AzureDevops;
 pub use bitbucket::Bitbucket;
 pub use bitbucket_data_center::BitbucketDataCenter;
 pub use gitea::Gitea;
-pub use github::{Github, GithubApp};
+pub use github::{Github, GithubApp, GithubCommits};
 pub use gitlab::Gitlab;
 pub use local::Local;
 
@@ -72,6 +72,9 @@ pub enum InvalidHost {
     /// A host name from which no address can be made.
     #[error("`{0}` is no host name")]
     Name(String),
+    /// A forge that makes no commits for us.
+    #[error("`commits: api` is for GitHub, and this is {0}: leave it out")]
+    Commits(Kind),
     /// What should be the key of an app is none.
     #[error(
         "the `key` of the app for {host} is no RSA private key in PEM: give the file that GitHub gave when the key was made"
@@ -224,10 +227,7 @@ pub struct Means {
 ///
 /// When the repository's name or the token cannot be right.
 pub fn connect(kind: Kind, repository: &RepositoryId, means: &Means) -> Result<Arc<dyn GitHost>, InvalidHost> {
-    let token = || {
-        let token = means.token.as_ref().filter(|token| !token.is_empty());
-        token.ok_or_else(|| InvalidHost::Token { host: repository.host.clone() })
-    };
+    let token = || token(repository, means);
     let client = || means.client.clone();
     let at = Address { api: means.api.as_ref(), plain_http: means.plain_http };
     Ok(match kind {
@@ -235,22 +235,44 @@ pub fn connect(kind: Kind, repository: &RepositoryId, means: &Means) -> Result<A
         Kind::Bitbucket => Arc::new(Bitbucket::new(client(), repository, means.user.as_deref(), token()?, &at)?),
         Kind::BitbucketDataCenter => Arc::new(BitbucketDataCenter::new(client(), repository, token()?, &at)?),
         Kind::Gitea => Arc::new(Gitea::new(client(), repository, token()?, &at)?),
-        Kind::Github => {
-            let tokens: Arc<dyn Tokens> = match &means.tokens {
-                Some(tokens) => Arc::clone(tokens),
-                None => {
-                    address::secret(&repository.host, token()?.expose())?;
-                    Arc::new(token()?.clone())
-                }
-            };
-            Arc::new(Github::new(client(), repository, tokens, &at)?)
-        }
+        Kind::Github => Arc::new(github(repository, means)?),
         Kind::Gitlab => Arc::new(Gitlab::new(client(), repository, token()?, &at)?),
         Kind::Local => {
             let (objects, git) = (Arc::clone(&means.objects), Arc::clone(&means.git));
             Arc::new(Local::new(repository.clone(), objects, git, &means.writer))
         }
     })
+}
+
+/// The repository of `means`, with its commits made by the forge itself. Nothing is asked of it yet.
+///
+/// # Errors
+///
+/// When the forge makes no commits for us, or those of [`connect`].
+pub fn commits(kind: Kind, repository: &RepositoryId, means: &Means) -> Result<Arc<dyn GitRepository>, InvalidHost> {
+    if kind != Kind::Github {
+        return Err(InvalidHost::Commits(kind));
+    }
+    let (git, objects) = (Arc::clone(&means.git), Arc::clone(&means.objects));
+    Ok(Arc::new(GithubCommits::new(github(repository, means)?, git, objects, repository, &means.writer)))
+}
+
+fn github(repository: &RepositoryId, means: &Means) -> Result<Github, InvalidHost> {
+    let tokens: Arc<dyn Tokens> = match &means.tokens {
+        Some(tokens) => Arc::clone(tokens),
+        None => {
+            let token = token(repository, means)?;
+            address::secret(&repository.host, token.expose())?;
+            Arc::new(token.clone())
+        }
+    };
+    let at = Address { api: means.api.as_ref(), plain_http: means.plain_http };
+    Github::new(means.client.clone(), repository, tokens, &at)
+}
+
+fn token<'a>(repository: &RepositoryId, means: &'a Means) -> Result<&'a Secret, InvalidHost> {
+    let token = means.token.as_ref().filter(|token| !token.is_empty());
+    token.ok_or_else(|| InvalidHost::Token { host: repository.host.clone() })
 }
 
 #[cfg(test)]

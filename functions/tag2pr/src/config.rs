@@ -142,6 +142,10 @@ pub struct Repository {
     /// What its commits are signed with.
     #[serde(default)]
     pub signing: Option<Signing>,
+    /// Who makes its commits.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = "git")))]
+    pub commits: Commits,
     /// What the host's own webhook proves itself with, at `/hosts/<name>`: one secret, or several.
     #[serde(default, deserialize_with = "one_or_many")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::secrets"))]
@@ -153,6 +157,18 @@ pub struct Repository {
 
 fn main_branch() -> String {
     "main".to_owned()
+}
+
+/// Who makes the commits of a repository.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Commits {
+    /// tag2pr; they are pushed with Git.
+    #[default]
+    Git,
+    /// GitHub, asked through its API: it signs them, and shows them as verified.
+    Api,
 }
 
 /// What commits are signed with.

@@ -12,6 +12,7 @@
 //! repositories/<host>/<path>/<base>/pass.json               what the last look found, and what happened in the last day
 //! repositories/<host>/<path>/<base>/due.json                when something is due without anybody's poke
 //! repositories/<host>/<path>/<base>/standing.json           which tags stand in which stage, and since when
+//! repositories/<host>/<path>/<base>/commits/<id>.json      which commit a forge made of this one of ours
 //! repositories/<host>/<path>/<base>/pull-requests/<n>.json  pull requests of repositories without a forge
 //! inbox/<repository>/<id>.json                              pokes for a local worker
 //! leases/<repository>.json                                  who works on a repository
@@ -33,6 +34,7 @@ use ring::digest::{SHA256, digest};
 
 use crate::image::ImageName;
 use crate::repository_url::RepositoryId;
+use crate::seams::CommitId;
 
 /// The name of one object, or the common beginning of several.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -125,6 +127,11 @@ impl Key {
     /// All pull requests of a repository without a forge.
     pub fn pull_requests(repository: &RepositoryId) -> Self {
         Self(format!("{}pull-requests/", Self::repository(repository)))
+    }
+
+    /// The commit that a forge made of the one with this id.
+    pub fn made_commit(repository: &RepositoryId, commit: &CommitId) -> Self {
+        Self(format!("{}commits/{}.json", Self::repository(repository), segment(&commit.0)))
     }
 
     /// What must not be proposed to a repository.

@@ -262,8 +262,12 @@ pub fn took(from: Timestamp, to: Timestamp) -> String {
     }
 }
 
-/// A pull request as people call it: `#12`, or `!12` at GitLab; just that if its address does not tell.
+/// A pull request as people call it: `#12`, or `!12` at GitLab; just that if its address does not tell. A commit without
+/// one is called what it is.
 pub fn number(url: &str) -> String {
+    if url.starts_with("commit ") {
+        return url.to_owned();
+    }
     let mut segments = url.trim_end_matches('/').rsplit(['/', '#']);
     let last = segments.next().unwrap_or_default();
     let is_number = !last.is_empty() && last.len() < 10 && last.bytes().all(|byte| byte.is_ascii_digit());

@@ -85,6 +85,37 @@ apps/web.yaml:9
 }
 
 #[test]
+fn github_makes_and_signs_the_commit_of_a_pull_request() {
+    let registry = Registry::start(Listing::AllAtOnceUnsorted, Access::Open);
+    let Some(lab) = Lab::set_up(&registry.address().to_string()) else { return };
+    let token = "ghs_of_the_app";
+    lab.leave_commits_to_github(token);
+    lab.git.require(Some(("x-access-token", token)));
+    let listener = Listener::start(&lab, free_address());
+    listener.waits_for("no tag of the image is known yet");
+
+    for (version, did) in [("1.0.0", "opened "), ("1.1.0", "updated ")] {
+        let digest = registry.push_manifest("team/web", version, &Manifest::image(version, &[]));
+        listener.deliver(&lab, version, &digest);
+        listener.waits_for(did);
+        listener.waits_until(|| lab.inbox().is_empty());
+        let [pull] = &lab.github.pulls()[..] else { panic!("{:?}\n{}", lab.github.pulls(), listener.log()) };
+        assert!(changes(&lab.fleet, &pull.branch).join("\n").contains(&format!("team/web:{version} ")));
+        assert_eq!(Some(&pull.head), lab.fleet.head(&pull.branch).as_ref());
+        assert!(lab.github.signed(&pull.head), "{version}");
+        let log = lab.fleet.log(&pull.branch);
+        assert_eq!((log.len(), log[0].author.0.as_str()), (2, "tag2pr[bot]"));
+    }
+    // The same again is another look, and no other commit.
+    let digest = registry.push_manifest("team/web", "1.1.0", &Manifest::image("1.1.0", &[]));
+    listener.deliver(&lab, "1.1.0", &digest);
+    listener.waits_until(|| lab.inbox().is_empty());
+    let made = |line: &&String| line.as_str() == "POST /repos/acme/fleet/git/commits 201";
+    assert_eq!(lab.github.exchanges().iter().filter(made).count(), 2);
+    assert_eq!((lab.fleet.log("main").len(), lab.github.pulls().len()), (1, 1));
+}
+
+#[test]
 fn a_wrong_token_is_said_in_one_line_and_a_restart_goes_on_where_it_was() {
     let registry = Registry::start(Listing::AllAtOnceUnsorted, Access::Open);
     let Some(lab) = Lab::set_up(&registry.address().to_string()) else { return };

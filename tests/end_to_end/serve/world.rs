@@ -92,6 +92,14 @@ impl Lab {
         Some(lab)
     }
 
+    /// The commits are left to the forge, which signs them for an app.
+    pub(crate) fn leave_commits_to_github(&self, token: &str) {
+        let config = fs::read_to_string(self.folder().join("tag2pr.yaml")).unwrap();
+        self.write("tag2pr.yaml", &format!("{config}    commits: api\n"));
+        self.change_token(token);
+        self.github.changes_token(token);
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -92,25 +92,15 @@ impl Bare {
     /// none.
     pub fn push(&self, branch: &str, entries: &[Entry], message: &str) -> String {
         let parent = self.head(branch);
-        let index = tempfile::NamedTempFile::new().expect("a temporary file");
-        // An index must be whole or absent.
-        std::fs::remove_file(index.path()).expect("the temporary file");
-        let indexed = |arguments: &[&str], input: &[u8]| {
-            self.pipe(command(&self.0).env("GIT_INDEX_FILE", index.path()).args(arguments), input)
-        };
-        if let Some(parent) = &parent {
-            indexed(&["read-tree", parent], b"");
-        }
         let mut lines = String::new();
         for Entry { path, mode, bytes } in entries {
             let id = match mode.as_str() {
                 "160000" => String::from_utf8_lossy(bytes).into_owned(),
-                _ => text(self.pipe(command(&self.0).args(["hash-object", "-w", "--stdin"]), bytes)),
+                _ => self.blob(bytes),
             };
             lines.push_str(&format!("{mode} {id}\t{path}\0"));
         }
-        indexed(&["update-index", "-z", "--index-info"], lines.as_bytes());
-        let tree = text(indexed(&["write-tree"], b""));
+        let tree = self.tree(parent.as_deref(), &lines);
         let mut arguments = vec!["commit-tree", &tree, "-m", message];
         if let Some(parent) = &parent {
             arguments.extend(["-p", parent]);
@@ -118,6 +108,31 @@ impl Bare {
         let commit = self.run(&arguments);
         self.run(&["update-ref", &format!("refs/heads/{branch}"), &commit]);
         commit
+    }
+
+    /// Stores what is in a file.
+    pub fn blob(&self, bytes: &[u8]) -> String {
+        text(self.pipe(command(&self.0).args(["hash-object", "-w", "--stdin"]), bytes))
+    }
+
+    /// Stores a tree: another one with these entries replaced or added, each `mode id\tpath\0`.
+    pub fn tree(&self, base: Option<&str>, entries: &str) -> String {
+        let index = tempfile::NamedTempFile::new().expect("a temporary file");
+        // An index must be whole or absent.
+        std::fs::remove_file(index.path()).expect("the temporary file");
+        let indexed = |arguments: &[&str], input: &[u8]| {
+            self.pipe(command(&self.0).env("GIT_INDEX_FILE", index.path()).args(arguments), input)
+        };
+        if let Some(base) = base {
+            indexed(&["read-tree", base], b"");
+        }
+        indexed(&["update-index", "-z", "--index-info"], entries.as_bytes());
+        text(indexed(&["write-tree"], b""))
+    }
+
+    /// Whether there is such an object.
+    pub fn has(&self, object: &str) -> bool {
+        command(&self.0).args(["cat-file", "-e", object]).output().expect("git to run").status.success()
     }
 
     /// The commit of a branch.

@@ -5,8 +5,9 @@
 //! test fails that leaves a violation behind.
 
 mod answers;
+mod objects;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -85,6 +86,8 @@ pub enum Fault {
     SecondaryRateLimited(u32),
     /// The token may read only.
     ReadOnly,
+    /// What is sent is larger than it takes.
+    TooLarge,
     /// The repository lives there now.
     Moved(String),
     /// A list whose next page is said to be there.
@@ -106,6 +109,8 @@ struct State {
     branches: BTreeMap<String, String>,
     repository: Option<Bare>,
     commits: u64,
+    verified: BTreeSet<String>,
+    protected: BTreeMap<String, String>,
     pulls: Vec<Pull>,
     page_size: usize,
     faults: VecDeque<Option<Fault>>,
@@ -129,6 +134,8 @@ impl GitHub {
             branches: BTreeMap::new(),
             repository: None,
             commits: 0,
+            verified: BTreeSet::new(),
+            protected: BTreeMap::new(),
             pulls: Vec::new(),
             page_size: 100,
             faults: VecDeque::new(),
@@ -186,6 +193,22 @@ impl GitHub {
     /// From now on its branches are those of this repository, and open pull requests follow.
     pub fn hosts(&self, repository: &Bare) {
         lock(&self.state).repository = Some(repository.clone());
+    }
+
+    /// From now on this is the token that may do everything. Commits are signed for one that begins with `ghs_`, as those
+    /// of apps do, and for no other.
+    pub fn changes_token(&self, token: &str) {
+        token.clone_into(&mut lock(&self.state).token);
+    }
+
+    /// From now on a branch is not moved through the API, for this reason.
+    pub fn protects(&self, branch: &str, reason: &str) {
+        lock(&self.state).protected.insert(branch.to_owned(), reason.to_owned());
+    }
+
+    /// Whether it signed this commit.
+    pub fn signed(&self, commit: &str) -> bool {
+        lock(&self.state).verified.contains(commit)
     }
 
     /// A person merges it.
@@ -391,7 +414,11 @@ impl State {
         let signed_in = self.sign_in(request.headers(), request.method().as_str(), &path);
         let mut reply = match signed_in.or_else(|| self.forbidden(request.headers(), fault)) {
             Some(reply) => reply,
-            None => self.route(request.method().as_str(), &path, &query, body.as_ref()),
+            None => {
+                let bearer = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+                let is_app = bearer.is_some_and(|bearer| bearer.starts_with("Bearer ghs_"));
+                self.route(request.method().as_str(), &path, &query, body.as_ref(), is_app)
+            }
         };
         if let Some(Fault::NextPageAt(elsewhere)) = fault {
             reply = reply.with(LINK, &format!("<{elsewhere}>; rel=\"next\""));
@@ -455,6 +482,7 @@ impl State {
                     "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
                 Some(Reply::refused(403, message).with(RETRY_AFTER, &seconds.to_string()))
             }
+            Some(Fault::TooLarge) => Some(Reply::refused(422, "Sorry, your input was too large to process.")),
             Some(Fault::ReadOnly) => Some(Reply::refused(403, "Resource not accessible by personal access token")),
             Some(Fault::Moved(location)) => Some(Reply::refused(301, "Moved Permanently").with(LOCATION, location)),
             _ if bearer.is_some_and(|bearer| self.app.as_ref().is_some_and(|app| app.knows(bearer))) => None,
@@ -463,7 +491,18 @@ impl State {
         }
     }
 
-    fn route(&mut self, method: &str, path: &str, query: &[(String, String)], body: Option<&Value>) -> Reply {
+    fn route(
+        &mut self,
+        method: &str,
+        path: &str,
+        query: &[(String, String)],
+        body: Option<&Value>,
+        is_app: bool,
+    ) -> Reply {
+        let Places { owner, name, .. } = &self.places;
+        if (method, path) == ("GET", &format!("/repos/{owner}/{name}")) {
+            return Reply::new(200, self.places.whole_repository());
+        }
         if (method, path) == ("GET", "/user") {
             return Reply::new(200, self.places.authenticated(&self.places.owner));
         }
@@ -473,6 +512,7 @@ impl State {
         let prefix = format!("/repos/{}/{}/", self.places.owner, self.places.name);
         let resource: Vec<&str> = path.strip_prefix(&prefix).unwrap_or_default().split('/').collect();
         match (method, resource.as_slice(), body) {
+            (_, ["git", rest @ ..], body) => self.objects(method, rest, body.unwrap_or(&Value::Null), is_app),
             ("GET", ["pulls"], _) => self.list(path, query),
             ("POST", ["pulls"], Some(body)) => self.create(body),
             ("PATCH", ["pulls", number], Some(body)) => self.update(number, body),
@@ -611,6 +651,15 @@ impl State {
     fn graphql(&mut self, body: &Value) -> Reply {
         let wanted = body["variables"]["pull"].as_str().unwrap_or_default().to_owned();
         let query = body["query"].as_str().unwrap_or_default();
+        if query.contains("updateRefs(") {
+            return match self.update_ref(&body["variables"]) {
+                Ok(()) => Reply::new(200, json!({ "data": { "updateRefs": { "clientMutationId": null } } })),
+                Err(message) => Reply::new(
+                    200,
+                    json!({ "data": { "updateRefs": null }, "errors": [{ "message": message, "path": ["updateRefs"] }] }),
+                ),
+            };
+        }
         let known = ["enablePullRequestAutoMerge", "markPullRequestReadyForReview"];
         let mutation = known.into_iter().find(|mutation| query.contains(&format!("{mutation}(")));
         let pull = self.pulls.iter_mut().find(|pull| format!("PR_{}", pull.number) == wanted);

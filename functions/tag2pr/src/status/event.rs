@@ -26,6 +26,8 @@ pub enum Kind {
     Ready,
     /// A person merged it.
     Merged,
+    /// Values were pushed to the base branch itself, without a pull request.
+    Pushed,
     /// A person closed it.
     Closed,
     /// It was closed by us: there was nothing left in it to merge.
@@ -42,11 +44,12 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, as they are configured.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Opened,
         Self::Updated,
         Self::Ready,
         Self::Merged,
+        Self::Pushed,
         Self::Closed,
         Self::Settled,
         Self::Held,
@@ -62,6 +65,7 @@ impl Kind {
             Self::Updated => "updated",
             Self::Ready => "ready",
             Self::Merged => "merged",
+            Self::Pushed => "pushed",
             Self::Closed => "closed",
             Self::Settled => "settled",
             Self::Held => "held",

@@ -47,13 +47,13 @@ pub struct Pushed {
 pub struct Proposed {
     /// When it was in the pull request.
     pub at: Timestamp,
-    /// `opened`, or `updated` if the pull request was open before.
+    /// `opened`, or `updated` if the pull request was open before; `pushed` if there is none.
     pub how: Kind,
     /// Where.
     pub repository: String,
     /// What people see of it.
     pub title: String,
-    /// Where a person reads it.
+    /// Where a person reads it; `commit 1a2b3c4` if there is no pull request.
     pub url: String,
 }
 
@@ -121,7 +121,7 @@ fn proposed(pass: &Pass, remembered: &Remembered) -> Vec<Journey> {
     for event in &pass.events {
         let Some(url) = &event.url else { continue };
         match event.kind {
-            Kind::Opened | Kind::Updated => begin(event, url, pass, remembered, &mut journeys),
+            Kind::Opened | Kind::Updated | Kind::Pushed => begin(event, url, pass, remembered, &mut journeys),
             Kind::Merged | Kind::Closed | Kind::Settled => {
                 let of_event =
                     journeys.iter_mut().filter(|((proposal, ..), _)| Some(proposal) == event.proposal.as_ref());
@@ -151,7 +151,10 @@ fn begin(
             if last.tag == value.tag.as_str() && last.proposed.as_ref().is_some_and(|step| step.url == url) {
                 continue;
             }
-            last.ended = Some(End { at: event.at, how: Kind::Updated });
+            // What was pushed to the base branch stands, whatever comes after it.
+            if last.proposed.as_ref().is_some_and(|step| step.how != Kind::Pushed) {
+                last.ended = Some(End { at: event.at, how: Kind::Updated });
+            }
         }
         let known_as =
             pass.policies.iter().find(|policy| policy.policy == value.policy).and_then(|one| one.known_as.as_ref());

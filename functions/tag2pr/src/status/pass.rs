@@ -102,6 +102,8 @@ pub enum Stage {
     Open,
     /// A person merged it.
     Merged,
+    /// It stands in the base branch, where it was pushed to without a pull request.
+    Pushed,
     /// A person closed it.
     Closed,
     /// It was closed by us: there is nothing left in it to merge.
@@ -118,7 +120,7 @@ pub struct ProposalState {
     pub since: Timestamp,
     /// What people see of it.
     pub title: String,
-    /// Where a person reads it.
+    /// Where a person reads it; `commit 1a2b3c4` if there is no pull request.
     pub url: String,
     /// What it brings.
     pub values: Vec<Carried>,
@@ -243,6 +245,7 @@ fn events(before: Option<&Pass>, next: &Pass, now: Timestamp) -> Vec<Event> {
             // What ended before anybody looked is news of long ago, unless it was never told that it was opened.
             (None, _) if before.is_none() => &[],
             (_, Stage::Merged) => &[Kind::Merged],
+            (_, Stage::Pushed) => &[Kind::Pushed],
             (_, Stage::Closed) => &[Kind::Closed],
             (_, Stage::Settled) => &[Kind::Settled],
         };

@@ -7,6 +7,15 @@ use super::Pull;
 /// When everything happens here.
 const NOW: &str = "2026-02-03T04:05:06Z";
 
+/// A commit of the Git database.
+pub(super) struct Commit {
+    pub(super) sha: String,
+    pub(super) tree: String,
+    pub(super) parents: Vec<String>,
+    pub(super) message: String,
+    pub(super) is_verified: bool,
+}
+
 /// Where answers say that they come from.
 #[derive(Clone)]
 pub(super) struct Places {
@@ -232,6 +241,45 @@ impl Places {
             user.extend(more);
         }
         user
+    }
+
+    /// Its own repository, as only who asks for it alone sees it.
+    pub(super) fn whole_repository(&self) -> Value {
+        let mut repository = self.repository(&self.owner, &self.name);
+        for (key, value) in
+            [("has_discussions", json!(false)), ("network_count", json!(0)), ("subscribers_count", json!(0))]
+        {
+            repository[key] = value;
+        }
+        repository
+    }
+
+    /// A commit as the Git database has it.
+    pub(super) fn commit(&self, commit: &Commit) -> Value {
+        let Self { api, owner, name } = self;
+        let at = |kind: &str, sha: &str| format!("{api}/repos/{owner}/{name}/git/{kind}/{sha}");
+        let html = |sha: &str| format!("https://github.com/{owner}/{name}/commit/{sha}");
+        let person = json!({ "name": "tag2pr[bot]", "email": "tag2pr[bot]@users.noreply.github.com", "date": NOW });
+        let parents =
+            commit.parents.iter().map(|sha| json!({ "sha": sha, "url": at("commits", sha), "html_url": html(sha) }));
+        json!({
+            "sha": commit.sha,
+            "node_id": format!("C_{}", commit.sha),
+            "url": at("commits", &commit.sha),
+            "html_url": html(&commit.sha),
+            "author": person,
+            "committer": person,
+            "tree": { "sha": commit.tree, "url": at("trees", &commit.tree) },
+            "message": commit.message,
+            "parents": parents.collect::<Vec<_>>(),
+            "verification": {
+                "verified": commit.is_verified,
+                "reason": if commit.is_verified { "valid" } else { "unsigned" },
+                "signature": null,
+                "payload": null,
+                "verified_at": null,
+            },
+        })
     }
 
     fn repository(&self, owner: &str, name: &str) -> Value {

@@ -156,6 +156,7 @@ fn journey(one: &Journey, width: usize) -> Vec<String> {
     text += &one.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
     let style = match &one.ended {
         Some(end) if end.how == Kind::Merged => GOOD,
+        None if one.proposed.as_ref().is_some_and(|step| step.how == Kind::Pushed) => GOOD,
         _ if one.proposed.is_some() => PLAIN,
         _ => DIM,
     };

@@ -2,6 +2,10 @@
 //!
 //! Comments are read only where one could matter: under a pull request whose branch somebody committed to, and under one
 //! that was closed and is held for it.
+//!
+//! A branch is made anew up to the commit that whoever asks could see. All comments are read each time, so one that is new
+//! was written since the look before: if the branch has not moved since then, they saw what we see. If it has, nobody
+//! knows, and it is left alone until they say it again.
 
 use std::collections::BTreeMap;
 
@@ -41,13 +45,22 @@ pub(super) async fn hear(
                 continue;
             }
             match (Command::parse(&comment.body), stray) {
-                (Some(Command::Rebase), Some(pull)) => {
-                    record.commits.push(pull.head.clone());
+                (Some(Command::Rebase(commit)), Some(pull)) => {
                     record.is_told = false;
+                    let is_meant = match commit {
+                        Some(commit) => pull.head.0.starts_with(&commit.to_ascii_lowercase()),
+                        None => record.left_at.as_ref() == Some(&pull.head),
+                    };
+                    if is_meant && !record.commits.contains(&pull.head) {
+                        record.commits.push(pull.head.clone());
+                    }
                 }
                 (Some(Command::Release), _) => released.extend(held.iter().map(|hold| (*hold).clone())),
                 _ => {}
             }
+        }
+        if outside.host.reads_commands() {
+            record.left_at = stray.map(|pull| pull.head.clone());
         }
     }
     Ok(released)

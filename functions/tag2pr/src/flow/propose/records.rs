@@ -55,6 +55,9 @@ pub struct Proposed {
     /// Whether those who committed to its branch were told that it is left to them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_told: bool,
+    /// The commit of somebody else that its branch was left at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_at: Option<CommitId>,
     /// When it was last written.
     pub at: Timestamp,
 }
@@ -172,8 +175,11 @@ impl Proposed {
             // A place that is marked since, and never held the value, is none where it was taken back.
             wanted.iter().any(same) && standing(old, manifests) < old.places.max(1)
         };
-        let reason =
-            |merged: &Merged| format!("it was merged with {}, and then taken back on the base branch", merged.url);
+        // One commit of the base branch is read, and not what came before it: it is the first at which this was seen.
+        let seen = manifests.commit.short();
+        let reason = |merged: &Merged| {
+            format!("it was merged with {}, and then taken back on the base branch (seen at {seen})", merged.url)
+        };
         self.merged.iter().filter(again).map(|merged| hold(&self.name, &merged.value, &reason(merged), now)).collect()
     }
 }

@@ -55,7 +55,7 @@ fn look(outside: Outside<'_>, prepared: &Prepared, done: &[(String, Did)]) -> Lo
         repository: outside.repository.clone(),
         commit: prepared.manifests.commit.clone(),
         policies: prepared.plan.lines.iter().map(|line| policy(prepared, line)).collect(),
-        proposals: proposals(prepared, done),
+        proposals: proposals(outside, prepared, done),
         unclear: prepared
             .proposed
             .iter()
@@ -91,14 +91,17 @@ fn is_unclear(known: &Known) -> bool {
 }
 
 /// Every proposal as it stands now: what was known of it, and what was done about it.
-fn proposals(prepared: &Prepared, done: &[(String, Did)]) -> BTreeMap<String, ProposalState> {
+fn proposals(outside: Outside<'_>, prepared: &Prepared, done: &[(String, Did)]) -> BTreeMap<String, ProposalState> {
     let mut proposals = BTreeMap::new();
     for (name, known) in &prepared.proposed {
         let record = &known.proposed;
-        let url = known.open.as_ref().map(|pull| &pull.url).or(record.url.as_ref());
-        let Some(url) = url else { continue };
+        let is_direct = record.branch == outside.repository.base && record.fate == Fate::Merged;
+        let url = known.open.as_ref().map(|pull| pull.url.clone()).or(record.url.clone());
+        let commit = || record.commits.first().filter(|_| is_direct).map(|commit| format!("commit {}", commit.short()));
+        let Some(url) = url.or_else(commit) else { continue };
         let stage = match record.fate {
             Fate::Open | Fate::Settling => Stage::Open,
+            Fate::Merged if is_direct => Stage::Pushed,
             Fate::Merged => Stage::Merged,
             Fate::Closed => Stage::Closed,
             Fate::Settled => Stage::Settled,
@@ -110,7 +113,7 @@ fn proposals(prepared: &Prepared, done: &[(String, Did)]) -> BTreeMap<String, Pr
             stage,
             since: record.at,
             title: record.title.clone(),
-            url: url.clone(),
+            url,
             values: record.values.iter().map(|value| remembered(prepared, value)).collect(),
             is_frozen: record.to_do.contains(&ToDo::Ready),
         };

@@ -128,8 +128,11 @@ async fn tell(outside: Outside<'_>, known: &Known, pull: &PullRequest) -> Result
     if known.proposed.is_told {
         return Ok(());
     }
-    let text = "Somebody committed to this branch, so tag2pr leaves it alone: newer tags are not brought here any more. \
-                Merge it as it is, close it";
+    let head = pull.head.short();
+    let text = format!(
+        "Somebody committed to this branch, which stands at {head} now, so tag2pr leaves it alone: newer tags are not \
+         brought here any more. Merge it as it is, close it"
+    );
     let text = match outside.host.reads_commands() {
         true => format!("{text}, or write `/tag2pr rebase` to have the branch made anew without these commits.\n"),
         false => format!("{text}, or delete the branch to have it proposed again without these commits.\n"),
@@ -239,6 +242,7 @@ async fn remember(
             to_do: opened.map_or_else(|| first.clone(), |was| was.to_do.clone()),
             obeyed: before.map(|was| was.obeyed).unwrap_or_default(),
             is_told: false,
+            left_at: None,
             at: now,
         })
     })
