@@ -40,6 +40,17 @@ pub struct Loaded<T> {
     pub version: Version,
 }
 
+/// What the caller of [`update_from`] knows of an object already: because it read it, or wrote it.
+#[derive(Debug, Clone)]
+pub enum AtHand<T> {
+    /// Nothing: it is read first.
+    Nothing,
+    /// There was none.
+    Absence,
+    /// This was there.
+    Value(Loaded<T>),
+}
+
 /// What came of an [`update`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Updated<T> {
@@ -120,27 +131,53 @@ pub async fn update<T: Stored>(
     objects: &dyn Objects,
     key: &Key,
     writer: &str,
+    decide: impl FnMut(Option<T>) -> Option<T>,
+) -> Result<Updated<T>, StoreError> {
+    update_from(objects, key, writer, AtHand::Nothing, decide).await
+}
+
+/// [`update`] of an object that was read or written before: it is not read again if nobody else wrote meanwhile. If
+/// `decide` has nothing to write, it is asked again with what is there now.
+///
+/// # Errors
+///
+/// Those of [`update`].
+pub async fn update_from<T: Stored>(
+    objects: &dyn Objects,
+    key: &Key,
+    writer: &str,
+    at_hand: AtHand<T>,
     mut decide: impl FnMut(Option<T>) -> Option<T>,
 ) -> Result<Updated<T>, StoreError> {
     // Kept until another write is lost: one that timed out may still arrive after the next read.
     let mut lost: Option<Vec<u8>> = None;
     let mut attempt = 0;
+    let mut known = match at_hand {
+        AtHand::Nothing => None,
+        AtHand::Absence => Some((None, 0, None)),
+        AtHand::Value(Loaded { value, generation, version, .. }) => Some((Some(value), generation, Some(version))),
+    };
     loop {
-        let object = objects.get(key).await?;
-        if let Some(object) = &object
-            && lost.as_ref() == Some(&object.bytes)
-        {
-            let Envelope { generation, writer, value, .. } = decode::<T>(key, &object.bytes)?;
-            return Ok(Updated::Written(Loaded { value, generation, writer, version: object.version.clone() }));
-        }
-        let (before, generation, version) = match object {
-            None => (None, 0, None),
-            Some(object) => {
-                let envelope = decode::<T>(key, &object.bytes)?;
-                (Some(envelope.value), envelope.generation, Some(object.version))
-            }
+        let is_read_now = known.is_none();
+        let (before, generation, version) = match known.take() {
+            Some(known) => known,
+            None => match objects.get(key).await? {
+                None => (None, 0, None),
+                Some(object) => {
+                    let Envelope { generation, writer, value, .. } = decode::<T>(key, &object.bytes)?;
+                    if lost.as_ref() == Some(&object.bytes) {
+                        return Ok(Updated::Written(Loaded { value, generation, writer, version: object.version }));
+                    }
+                    (Some(value), generation, Some(object.version))
+                }
+            },
         };
-        let Some(value) = decide(before) else { return Ok(Updated::Unchanged) };
+        let Some(value) = decide(before) else {
+            if is_read_now {
+                return Ok(Updated::Unchanged);
+            }
+            continue;
+        };
         let generation = generation + 1;
         let bytes = encode(key, generation, writer, &value)?;
         let expected = version.as_ref().map_or(Expected::Absent, Expected::Unchanged);

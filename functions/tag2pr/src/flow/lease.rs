@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use crate::keys::Key;
 use crate::seams::{Objects, RepositoryId, StoreError};
-use crate::store::{self, Stored};
+use crate::store::{self, AtHand, Loaded, Stored, Updated};
 
 /// How long a lease is good for: a killed worker keeps others away for no longer.
 pub const LENGTH: SignedDuration = SignedDuration::from_secs(30);
@@ -50,20 +50,32 @@ pub async fn under<T>(
     now: Timestamp,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    if let Some(held) = take(objects, repository, writer, now).await? {
-        let until = held.until.duration_since(now).as_secs();
-        return Err(Error::Unfinished(format!(
-            "`{}` works on {repository} and says so for {until} more seconds",
-            held.writer
-        )));
-    }
+    let lease = match take(objects, repository, writer, now).await? {
+        Taken::Ours(lease) => lease,
+        Taken::Held(held) => {
+            let until = held.until.duration_since(now).as_secs();
+            return Err(Error::Unfinished(format!(
+                "`{}` works on {repository} and says so for {until} more seconds",
+                held.writer
+            )));
+        }
+    };
     let result = work.await;
     // If this fails, the lease runs out.
-    let _ = release(objects, repository, writer).await;
+    let _ = release(objects, repository, writer, lease).await;
     result
 }
 
-/// Takes the lease, or takes it for longer; the one that keeps this worker away, if there is one.
+/// Who has a lease that somebody tried to take.
+#[derive(Debug)]
+pub enum Taken {
+    /// Whoever tried.
+    Ours(Loaded<Lease>),
+    /// Somebody else.
+    Held(Lease),
+}
+
+/// Takes the lease, or takes it for longer.
 ///
 /// # Errors
 ///
@@ -73,20 +85,29 @@ pub async fn take(
     repository: &RepositoryId,
     writer: &str,
     now: Timestamp,
-) -> Result<Option<Lease>, StoreError> {
+) -> Result<Taken, StoreError> {
     let mut held = None;
     let until = now.checked_add(LENGTH).unwrap_or(now);
-    store::update::<Lease>(objects, &Key::lease(repository), writer, |lease| {
+    let taken = store::update::<Lease>(objects, &Key::lease(repository), writer, |lease| {
         let worked_at = lease.as_ref().and_then(|lease| lease.worked_at);
         held = lease.filter(|lease| lease.keeps_away(writer, now));
         held.is_none().then(|| Lease { writer: writer.to_owned(), until, worked_at })
     })
     .await?;
-    Ok(held)
+    match (taken, held) {
+        (Updated::Written(lease), _) => Ok(Taken::Ours(lease)),
+        (Updated::Unchanged, Some(held)) => Ok(Taken::Held(held)),
+        (Updated::Unchanged, None) => Err(StoreError::Conflict(Key::lease(repository))),
+    }
 }
 
-async fn release(objects: &dyn Objects, repository: &RepositoryId, writer: &str) -> Result<(), StoreError> {
-    store::update::<Lease>(objects, &Key::lease(repository), writer, |lease| {
+async fn release(
+    objects: &dyn Objects,
+    repository: &RepositoryId,
+    writer: &str,
+    lease: Loaded<Lease>,
+) -> Result<(), StoreError> {
+    store::update_from::<Lease>(objects, &Key::lease(repository), writer, AtHand::Value(lease), |lease| {
         let ours = lease.filter(|lease| lease.writer == writer)?;
         let worked_at = ours.until.checked_sub(LENGTH).ok();
         Some(Lease { until: Timestamp::UNIX_EPOCH, worked_at, ..ours })
@@ -131,7 +152,7 @@ mod tests {
     fn whoever_was_killed_keeps_others_away_for_half_a_minute() {
         let store = Memory::new();
         block_on(async {
-            assert_eq!(take(&store, &repository(), "propose/killed", at(0)).await.unwrap(), None);
+            take(&store, &repository(), "propose/killed", at(0)).await.unwrap();
             work(&store, "propose/b", at(29)).await.unwrap_err();
             work(&store, "propose/b", at(30)).await.unwrap();
         });
@@ -142,7 +163,7 @@ mod tests {
         let store = Memory::new();
         block_on(async {
             take(&store, &repository(), "propose/a", at(0)).await.unwrap();
-            assert_eq!(take(&store, &repository(), "propose/a", at(20)).await.unwrap(), None);
+            assert!(matches!(take(&store, &repository(), "propose/a", at(20)).await.unwrap(), Taken::Ours(_)));
             work(&store, "propose/b", at(40)).await.unwrap_err();
         });
     }

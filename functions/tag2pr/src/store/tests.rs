@@ -88,6 +88,33 @@ fn somebody_else_who_already_did_it_leaves_nothing_to_write() {
 }
 
 #[test]
+fn what_is_at_hand_is_not_read_again_unless_somebody_else_wrote() {
+    let store = Memory::new();
+    block_on(async {
+        let from = async |at_hand, name| update_from(&store, &key(), "w", at_hand, adding(name)).await.unwrap();
+        let Updated::Written(first) = from(AtHand::Absence, "a").await else { panic!("it was written") };
+        from(AtHand::Value(first.clone()), "b").await;
+        assert_eq!(store.operations(), ["put names.json", "put names.json"]);
+        // By now it is another.
+        from(AtHand::Value(first), "c").await;
+        assert_eq!(store.operations(), ["put names.json", "get names.json", "put names.json"]);
+    });
+    insta::assert_snapshot!(stored(&store), @r#"{"format":2,"generation":3,"writer":"w","value":["a","b","c"]}"#);
+}
+
+#[test]
+fn nothing_to_change_in_what_is_at_hand_is_decided_on_what_is_there_now() {
+    let store = Memory::new();
+    block_on(async {
+        add(&store, "a").await.unwrap();
+        let old = load::<Names>(&store, &key()).await.unwrap().unwrap();
+        update(&store, &key(), "other", |_| Some(Names::default())).await.unwrap();
+        let updated = update_from(&store, &key(), "w", AtHand::Value(old), adding("a")).await;
+        assert_eq!(written(updated), 3);
+    });
+}
+
+#[test]
 fn many_writers_at_once_lose_nothing() {
     let store = Memory::new();
     block_on(async {
