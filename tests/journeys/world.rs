@@ -439,7 +439,7 @@ impl World {
     /// How things stand.
     pub(crate) fn status(&self) -> Status {
         let repositories = std::slice::from_ref(&self.repository);
-        let reading = status::read(&self.store, &self.config, repositories, "status", self.now);
+        let reading = status::read(&self.store, &self.config, repositories, BTreeMap::new(), "status", self.now);
         Status::of(&pollster::block_on(reading).unwrap(), self.now)
     }
 

@@ -1,6 +1,8 @@
 //! Lambda: pokes in, pull requests out.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Mutex;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
@@ -15,6 +17,7 @@ async fn main() -> Result<(), Error> {
     run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let deployment = &log::renewed(deployment.get().await);
         let writer = &format!("propose/{}", event.context.request_id);
+        let read = Mutex::new(BTreeMap::new());
         let propose = async |poke: tag2pr::seams::Poke| {
             let (name, asked) = (poke.repository.to_string(), deployment.registry_calls());
             let result = deployment.propose(&poke.repository, writer, jiff::Timestamp::now()).await;
@@ -28,7 +31,10 @@ async fn main() -> Result<(), Error> {
                 numbers.push(("HeldTags", "Count", report.prepared.held() as f64));
             }
             log::metrics(now, &[("repository", &name)], &numbers, fields.clone());
-            let report = result?;
+            let mut report = result?;
+            if let Ok(mut read) = read.lock() {
+                read.append(&mut report.prepared.ledgers);
+            }
             for latency in metrics::latencies(&report.events, now) {
                 let number = ("PushToProposal", "Milliseconds", latency.as_secs_f64() * 1000.0);
                 log::metrics(now, &[("repository", &name)], &[number], fields.clone());
@@ -48,7 +54,8 @@ async fn main() -> Result<(), Error> {
         };
         let answer = queue::work(event.payload, propose).await;
         log::not_told(deployment.not_told());
-        log::published(deployment.publish(writer, jiff::Timestamp::now()).await);
+        let ledgers = read.into_inner().unwrap_or_default();
+        log::published(deployment.publish(ledgers, writer, jiff::Timestamp::now()).await);
         Ok::<_, Infallible>(answer)
     }))
     .await

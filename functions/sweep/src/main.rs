@@ -2,6 +2,7 @@
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use tag2pr::flow::sweep::What;
 use tag2pr_connect::{Deployment, Renewed};
 use tag2pr_lambda::{Failed, cannot_start, log};
@@ -19,7 +20,7 @@ async fn main() -> Result<(), Error> {
             log::info(&sentence, json!({}));
         }
         log::not_told(deployment.not_told());
-        log::published(deployment.publish(&writer, jiff::Timestamp::now()).await);
+        log::published(deployment.publish(BTreeMap::new(), &writer, jiff::Timestamp::now()).await);
         let numbers = json!({ "missed": report.missed(), "poked": report.poked.len(), "failed": report.failed.len() });
         let missed = [("Missed", "Count", report.missed() as f64)];
         log::metrics(jiff::Timestamp::now(), &[], &missed, json!({}));

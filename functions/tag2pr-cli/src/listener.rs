@@ -346,7 +346,7 @@ impl Sweeper {
                 let _ = self.tell.send(Happened::NotTold(reason)).await;
             }
             // It is made anew for whoever asks here: this is the copy in the store. What fails is tried again.
-            let _ = deployment.publish(&writer("status"), Timestamp::now()).await;
+            let _ = deployment.publish(BTreeMap::new(), &writer("status"), Timestamp::now()).await;
             if let Ok(report) = &result {
                 locked(&self.metrics).swept(report);
                 if !report.poked.is_empty() {

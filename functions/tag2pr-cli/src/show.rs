@@ -88,7 +88,7 @@ pub async fn pass(deployment: &Deployment) -> Vec<Passed> {
 /// Writes the status page, and says who could not be told what happened. What was done stays done if that fails.
 pub async fn publish(deployment: &Deployment) {
     deployment.not_told().iter().for_each(note);
-    if let Err(error) = deployment.publish(&writer("status"), Timestamp::now()).await {
+    if let Err(error) = deployment.publish(BTreeMap::new(), &writer("status"), Timestamp::now()).await {
         note(format!("the status page is not written: {error}"));
     }
 }

@@ -11,7 +11,9 @@ use tag2pr::config::{self, RegistryCredentials, SecretRef, Way};
 use tag2pr::flow::Error;
 use tag2pr::flow::propose::{self, Outside, Report};
 use tag2pr::flow::{lease, notify, status, sweep};
+use tag2pr::image::ImageName;
 use tag2pr::keys::Key;
+use tag2pr::ledger::Ledger;
 use tag2pr::notify::{NotTold, Target};
 use tag2pr::repository_url::{RepositoryUrl, Scheme};
 use tag2pr::seams::{Expected, GitError, GitHost, GitRepository, Objects, Pokes, RepositoryId, StoreError, Tokens};
@@ -152,18 +154,24 @@ impl Deployment {
     }
 
     /// Writes the status page, if anything may have changed since it was written by this process. Reading what it is made
-    /// of costs a few dozen requests, so this is called once after everything that was to be done.
+    /// of costs a few dozen requests, so this is called once after everything that was to be done, with the ledgers that were read
+    /// for that.
     ///
     /// # Errors
     ///
     /// Those of the store.
-    pub async fn publish(&self, writer: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn publish(
+        &self,
+        ledgers: BTreeMap<ImageName, Ledger>,
+        writer: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         if !self.has_news.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
         let written = async {
             let repositories: Vec<RepositoryId> = self.repositories.iter().map(|one| one.id.clone()).collect();
-            let remembered = status::read(&*self.objects, &self.config, &repositories, writer, now).await?;
+            let remembered = status::read(&*self.objects, &self.config, &repositories, ledgers, writer, now).await?;
             let page = page::render(&Status::of(&remembered, now));
             self.objects.put(&Key::status_page(), page.into_bytes(), Expected::Anything).await.map(|_| ())
         };

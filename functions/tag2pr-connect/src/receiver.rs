@@ -118,7 +118,9 @@ impl Receiver {
             Page::Fresh(repositories) => {
                 // Whoever looks because a sender was just refused shall see it.
                 self.flush(writer, now).await;
-                let remembered = flow::status::read(&*self.objects, &self.config, repositories, writer, now).await?;
+                let remembered =
+                    flow::status::read(&*self.objects, &self.config, repositories, BTreeMap::new(), writer, now)
+                        .await?;
                 status::page::render(&Status::of(&remembered, now))
             }
             Page::Written => match self.objects.get(&Key::status_page()).await? {

@@ -6,6 +6,8 @@
 //! | `Objects` | [`s3::S3`] | [`directory::Directory`] |
 //! | `Pokes` | [`queue::Sqs`] | [`queue::Inbox`] |
 //!
+//! What is written once is asked of S3 once.
+//!
 //! Credentials come from the environment, as Lambda sets them; [`aws::Account`] is the only place that reads it.
 
 use std::sync::Arc;
@@ -18,6 +20,7 @@ mod connector;
 pub mod directory;
 pub mod queue;
 pub mod s3;
+mod write_once;
 
 /// The store that a configuration names: `s3://bucket/prefix`, or a directory.
 ///
@@ -28,7 +31,10 @@ pub mod s3;
 /// When the text is neither, or credentials for S3 are missing.
 pub fn open(store: &str) -> Result<Arc<dyn Objects>, StoreError> {
     match store.split_once("://") {
-        Some(("s3", _)) => Ok(Arc::new(s3::S3::connect(s3::S3Settings::from_environment(store)?)?)),
+        Some(("s3", _)) => {
+            let store = s3::S3::connect(s3::S3Settings::from_environment(store)?)?;
+            Ok(Arc::new(write_once::WriteOnce::of(store)))
+        }
         Some((scheme, _)) => Err(StoreError::Refused(format!(
             "store `{store}` has the scheme `{scheme}`: write `s3://bucket/prefix` or the path of a directory"
         ))),

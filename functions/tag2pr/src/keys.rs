@@ -174,6 +174,16 @@ impl Key {
         segments.next() == Some("repositories") && segments.nth(3) == Some("index.json") && segments.next().is_none()
     }
 
+    /// Whether what is written there never changes: a delivery, or a push.
+    pub fn is_written_once(&self) -> bool {
+        let mut segments = self.0.split('/');
+        match segments.next() {
+            Some("deliveries") => true,
+            Some("images") => segments.nth(2) == Some("pushes"),
+            _ => false,
+        }
+    }
+
     /// Who works on a repository.
     pub fn lease(repository: &RepositoryId) -> Self {
         Self(format!("leases/{}.json", segment(&repository.to_string())))
@@ -250,6 +260,8 @@ mod tests {
         let image: ImageName = "192.168.0.40:5000/team/web".parse().unwrap();
         assert_eq!(Key::push(&image, "01J").as_str(), "images/192.168.0.40%3A5000/team%2Fweb/pushes/01J.json");
         assert_eq!(Key::push(&image, "01J").stem(), "01J");
+        assert!(Key::push(&image, "01J").is_written_once());
+        assert!(![Key::ledger(&image), Key::watchers(&image), Key::listing(&image)].iter().any(Key::is_written_once));
         let repository = RepositoryId { host: "github.com".into(), path: "acme/fleet".into(), base: "main".into() };
         assert_eq!(
             Key::proposal(&repository, "flux-system.web").as_str(),
@@ -260,6 +272,7 @@ mod tests {
         assert_eq!(Key::lease(&repository).as_str(), "leases/github.com%2Facme%2Ffleet%40main.json");
         let received = "2026-02-03T04:05:06Z".parse().unwrap();
         assert_eq!(Key::delivery(received, "x").as_str(), "deliveries/2026/02/03/x.json");
+        assert!(Key::delivery(received, "x").is_written_once());
         assert_eq!(Key::deliveries_on(received).as_str(), "deliveries/2026/02/03/");
     }
 

@@ -2,6 +2,7 @@
 
 mod screen;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -76,6 +77,7 @@ pub async fn run(args: &Args, format: Format) -> CommandResult {
 async fn read(settings: &Settings) -> Result<Status, StoreError> {
     let (objects, now) = (ReadOnly(&*settings.objects), Timestamp::now());
     let repositories = settings.repository_ids();
-    let remembered = status::read(&objects, &settings.config, &repositories, &writer("status"), now).await?;
+    let remembered =
+        status::read(&objects, &settings.config, &repositories, BTreeMap::new(), &writer("status"), now).await?;
     Ok(Status::of(&remembered, now))
 }

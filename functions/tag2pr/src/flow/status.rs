@@ -1,6 +1,6 @@
 //! Reading what the store remembers of how things stand.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +14,7 @@ use crate::delivery::Sender;
 use crate::due::Due;
 use crate::image::ImageName;
 use crate::keys::Key;
+use crate::ledger::Ledger;
 use crate::seams::{Objects, RepositoryId, StoreError};
 use crate::status::{Found, OfRepository, Pass, REMEMBERED, Refusals, Remembered};
 use crate::store;
@@ -25,7 +26,7 @@ const DELIVERIES: usize = 100;
 const AT_ONCE: usize = 16;
 
 /// Reads everything that is remembered: a few small objects for each repository, the ledgers of the images that policies
-/// name, and the newest deliveries.
+/// name, unless a look has just read them, and the newest deliveries.
 ///
 /// # Errors
 ///
@@ -34,6 +35,7 @@ pub async fn read(
     objects: &dyn Objects,
     config: &Config,
     repositories: &[RepositoryId],
+    at_hand: BTreeMap<ImageName, Ledger>,
     writer: &str,
     now: Timestamp,
 ) -> Result<Remembered, StoreError> {
@@ -42,6 +44,7 @@ pub async fn read(
         sources: config.sources.iter().map(|(name, source)| (name.clone(), kind(source.sender))).collect(),
         refusals: value(store::load::<Refusals>(objects, &Key::refusals()).await?).unwrap_or_default(),
         found: value(store::load::<Found>(objects, &Key::found()).await?).unwrap_or_default(),
+        ledgers: at_hand,
         ..Remembered::default()
     };
     for id in repositories {
