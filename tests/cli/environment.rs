@@ -45,7 +45,7 @@ impl Run {
 impl TestEnvironment {
     pub fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        for name in ["home", "tmp", "work"] {
+        for name in ["home", "tmp", "here"] {
             fs::create_dir(root.path().join(name)).unwrap();
         }
         Self { root, variables: BTreeMap::new() }
@@ -53,7 +53,7 @@ impl TestEnvironment {
 
     /// A path in the working directory.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join("work").join(name)
+        self.root.path().join("here").join(name)
     }
 
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
@@ -104,7 +104,7 @@ impl TestEnvironment {
         let root = self.root.path().display().to_string();
         let mut text = text.replace(&root, "$ROOT").replace(root.trim_start_matches('/'), "$ROOT");
         for (pattern, replacement) in [
-            (r"\.tmp[A-Za-z0-9]{6}", ".tmpXXXXXX"),
+            (r"\.tmp[A-Za-z0-9]{6}", ".tmpRANDOM"),
             (r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:PORT"),
             (r"\b[0-9a-f]{12}-[0-9a-f]{12}\b", "TIME-ID"),
             (r"\b\d+\.\d s\b", "N.N s"),

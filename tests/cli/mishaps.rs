@@ -35,7 +35,7 @@ fn a_secret_in_a_file_is_rotated_without_a_restart() {
     // Written anew by removing and renaming: for a moment there is none.
     fs::remove_file(environment.path("harbor-secret")).unwrap();
     serving.hang_up();
-    assert_snapshot!(environment.normal(&serving.wait_for("harbor-secret")), @"HH:MM:SSZ ! the secret `file:harbor-secret` cannot be read: $ROOT/work/harbor-secret: No such file or directory (os error 2); what was read before is used until it can be");
+    assert_snapshot!(environment.normal(&serving.wait_for("harbor-secret")), @"HH:MM:SSZ ! the secret `file:harbor-secret` cannot be read: $ROOT/here/harbor-secret: No such file or directory (os error 2); what was read before is used until it can be");
     assert_eq!(deliver(&serving), 200);
     assert_eq!(serving.terminate().0, Some(0));
 }
@@ -126,7 +126,7 @@ fn a_full_disk_is_said_and_left_behind_as_soon_as_there_is_room() {
     // As much as there is room for.
     fs::write(state.join("ballast"), vec![0; 100 << 10]).unwrap_err();
     assert_eq!(deliver(&serving), 503, "it is not taken, so the sender keeps it");
-    assert_snapshot!(environment.normal(&serving.wait_for("503")), @"HH:MM:SSZ ! 503 harbor: the store refused: $ROOT/work/state/.tag2pr/next-0: No space left on device (os error 28); make room on the disk of the store");
+    assert_snapshot!(environment.normal(&serving.wait_for("503")), @"HH:MM:SSZ ! 503 harbor: the store refused: $ROOT/here/state/.tag2pr/next-0: No space left on device (os error 28); make room on the disk of the store");
 
     fs::remove_file(state.join("ballast")).unwrap();
     assert_eq!(deliver(&serving), 200);
@@ -138,9 +138,9 @@ fn a_store_that_may_only_be_read_is_said() {
     let (environment, _) = home_lab();
     let Some(command) = on_a_disk(&environment, "ro") else { return };
     let mut serving = Serving::start_with(command);
-    assert_snapshot!(environment.normal(&serving.wait_for("needs you")), @"HH:MM:SSZ ! local$ROOT/work/fleet@main: the store refused: $ROOT/work/state/.tag2pr/lock: Read-only file system (os error 30); choose a directory that can be written; it needs you, and is tried again");
+    assert_snapshot!(environment.normal(&serving.wait_for("needs you")), @"HH:MM:SSZ ! local$ROOT/here/fleet@main: the store refused: $ROOT/here/state/.tag2pr/lock: Read-only file system (os error 30); choose a directory that can be written; it needs you, and is tried again");
     assert_eq!(deliver(&serving), 503);
-    assert_snapshot!(environment.normal(&serving.wait_for("503")), @"HH:MM:SSZ ! 503 harbor: the store refused: $ROOT/work/state/.tag2pr/lock: Read-only file system (os error 30); choose a directory that can be written");
+    assert_snapshot!(environment.normal(&serving.wait_for("503")), @"HH:MM:SSZ ! 503 harbor: the store refused: $ROOT/here/state/.tag2pr/lock: Read-only file system (os error 30); choose a directory that can be written");
     assert_eq!(serving.terminate().0, Some(0));
 }
 
@@ -152,12 +152,12 @@ fn a_bucket_in_another_region_is_said_with_the_region() {
     aws(&mut environment, "us-east-1", &[("AWS_ENDPOINT_URL_S3", server.url())]);
     environment.write("tag2pr.yaml", HOME_LAB.replace("./state", "s3://tag2pr-state/lab"));
     let mut serving = Serving::start(&environment, &["serve"]);
-    assert_snapshot!(environment.normal(&serving.wait_for("needs you")), @"HH:MM:SSZ ! local$ROOT/work/fleet@main: the store refused: LIST s3://tag2pr-state/lab/inbox/local%2Ftmp%2F.tmpXXXXXX%2Fwork%2Ffleet%40main/: 301 PermanentRedirect: The bucket must be addressed with another endpoint; set AWS_REGION to `eu-central-1`, where the bucket `tag2pr-state` is; it needs you, and is tried again");
+    assert_snapshot!(environment.normal(&serving.wait_for("needs you")), @"HH:MM:SSZ ! local$ROOT/here/fleet@main: the store refused: LIST s3://tag2pr-state/lab/inbox/local%2Ftmp%2F.tmpRANDOM%2Fhere%2Ffleet%40main/: 301 PermanentRedirect: The bucket must be addressed with another endpoint; set AWS_REGION to `eu-central-1`, where the bucket `tag2pr-state` is; it needs you, and is tried again");
     assert_eq!(deliver(&serving), 503);
     assert_snapshot!(environment.normal(&serving.wait_for("503")), @"HH:MM:SSZ ! 503 harbor: the store refused: PUT s3://tag2pr-state/lab/images/192.168.0.40%3A5000/frontend/pushes/344709ac1781bc53d8b2e944de04eafc.json: 301 PermanentRedirect: The bucket must be addressed with another endpoint; set AWS_REGION to `eu-central-1`, where the bucket `tag2pr-state` is");
     assert_eq!(serving.terminate().0, Some(0));
     assert_snapshot!(environment.run(&["propose"]), @"
-    local$ROOT/work/fleet@main: error: the store refused: LIST s3://tag2pr-state/lab/inbox/local%2Ftmp%2F.tmpXXXXXX%2Fwork%2Ffleet%40main/: 301 PermanentRedirect: The bucket must be addressed with another endpoint; set AWS_REGION to `eu-central-1`, where the bucket `tag2pr-state` is
+    local$ROOT/here/fleet@main: error: the store refused: LIST s3://tag2pr-state/lab/inbox/local%2Ftmp%2F.tmpRANDOM%2Fhere%2Ffleet%40main/: 301 PermanentRedirect: The bucket must be addressed with another endpoint; set AWS_REGION to `eu-central-1`, where the bucket `tag2pr-state` is
     ----- exit 1
     ");
 
@@ -176,11 +176,11 @@ fn a_bucket_that_is_not_there_is_said() {
     let normal = |text: String| text.replace(&bucket, "tag2pr-nobodys");
     let run = environment.run(&["propose"]);
     assert_snapshot!(normal(run.to_string()), @"
-    local$ROOT/work/fleet@main: error: the store refused: LIST s3://tag2pr-nobodys/inbox/local%2Ftmp%2F.tmpXXXXXX%2Fwork%2Ffleet%40main/: 404 NoSuchBucket: The specified bucket does not exist; create the bucket `tag2pr-nobodys`, or name another one as the store
+    local$ROOT/here/fleet@main: error: the store refused: LIST s3://tag2pr-nobodys/inbox/local%2Ftmp%2F.tmpRANDOM%2Fhere%2Ffleet%40main/: 404 NoSuchBucket: The specified bucket does not exist; create the bucket `tag2pr-nobodys`, or name another one as the store
     ----- exit 1
     ");
     let mut serving = Serving::start(&environment, &["serve"]);
-    assert_snapshot!(normal(environment.normal(&serving.wait_for("needs you"))), @"HH:MM:SSZ ! local$ROOT/work/fleet@main: the store refused: LIST s3://tag2pr-nobodys/inbox/local%2Ftmp%2F.tmpXXXXXX%2Fwork%2Ffleet%40main/: 404 NoSuchBucket: The specified bucket does not exist; create the bucket `tag2pr-nobodys`, or name another one as the store; it needs you, and is tried again");
+    assert_snapshot!(normal(environment.normal(&serving.wait_for("needs you"))), @"HH:MM:SSZ ! local$ROOT/here/fleet@main: the store refused: LIST s3://tag2pr-nobodys/inbox/local%2Ftmp%2F.tmpRANDOM%2Fhere%2Ffleet%40main/: 404 NoSuchBucket: The specified bucket does not exist; create the bucket `tag2pr-nobodys`, or name another one as the store; it needs you, and is tried again");
     assert_eq!(deliver(&serving), 503);
     assert_eq!(serving.terminate().0, Some(0));
 
