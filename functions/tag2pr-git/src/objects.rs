@@ -233,6 +233,6 @@ pub(crate) fn commit(
     };
     let unsigned = git.commit_create_buffer(&author, &author, &new.message, &tree, &[&parent])?;
     let text = std::str::from_utf8(&unsigned).map_err(|_| refused("the commit is not UTF-8".to_owned()))?;
-    let signature = signer.sign(text).ok_or_else(|| refused("the commit cannot be signed".to_owned()))?;
+    let signature = signer.sign(text, new.at).ok_or_else(|| refused("the commit cannot be signed".to_owned()))?;
     Ok(git.commit_signed(text, &signature, None)?)
 }

@@ -1,25 +1,18 @@
-//! Signing commits with an SSH key, as `git -c gpg.format=ssh commit -S` does.
-//!
-//! The key is an Ed25519 key: its signatures depend on nothing but key and message, so the same commit keeps its id.
-//! <https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.sshsig>
+//! Signing commits: one file for each kind of key. A signature depends on nothing but the key and the commit, so the same
+//! commit keeps its id.
+
+mod openpgp;
+mod ssh;
 
 use std::fmt;
 
-use ring::signature::{Ed25519KeyPair, KeyPair as _};
-use ssh_key::private::KeypairData;
-use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, Signature, SshSig};
+use jiff::Timestamp;
 use tag2pr::secret::Secret;
-
-/// What the signature is for; one that was made for anything else is none of a commit.
-const NAMESPACE: &str = "git";
 
 /// Why a key cannot sign commits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
-    /// It is for OpenPGP.
-    #[error("is an OpenPGP key, and commits are signed with SSH keys: make one with `ssh-keygen -t ed25519 -N ''`")]
-    OpenPgp,
-    /// It is of a kind whose signatures differ from time to time, or that nobody needs any more.
+    /// It is an SSH key of a kind whose signatures differ from time to time, or that nobody needs any more.
     #[error(
         "is a key of the kind {0}, and commits are signed with `ssh-ed25519`: make one with `ssh-keygen -t ed25519 -N ''`"
     )]
@@ -34,51 +27,48 @@ pub enum InvalidKey {
         "is no private SSH key of the kind `ssh-ed25519`: give the file that `ssh-keygen -t ed25519 -N ''` made, not the one with `.pub`"
     )]
     Unreadable,
+    /// It is an OpenPGP key that cannot sign here.
+    #[error(
+        "is an OpenPGP key, and {0}: give what `gpg --armor --export-secret-keys ID` writes of an Ed25519 or RSA key (`gpg --quick-generate-key tag2pr@example.com ed25519 sign never`)"
+    )]
+    OpenPgp(&'static str),
 }
 
 /// A key that signs commits.
-pub struct Signer {
-    key: Ed25519KeyPair,
-    public: ssh_key::public::KeyData,
+pub struct Signer(Key);
+
+enum Key {
+    Ssh(ssh::Key),
+    OpenPgp(openpgp::Key),
 }
 
 impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Signer({})", self.public.fingerprint(HashAlg::Sha256))
+        match &self.0 {
+            Key::Ssh(key) => write!(f, "Signer({})", key.fingerprint()),
+            Key::OpenPgp(key) => write!(f, "Signer({})", key.fingerprint()),
+        }
     }
 }
 
 impl Signer {
-    /// Reads a private key in OpenSSH's format.
+    /// Reads a private key: in OpenSSH's format, or of OpenPGP, armored.
     ///
     /// # Errors
     ///
     /// When it cannot sign commits.
     pub fn new(key: &Secret) -> Result<Self, InvalidKey> {
-        if key.expose().contains("BEGIN PGP") {
-            return Err(InvalidKey::OpenPgp);
+        if key.expose().contains("-----BEGIN PGP") {
+            return openpgp::Key::read(key).map(|key| Self(Key::OpenPgp(key)));
         }
-        // Secrets are kept without the line break at their end.
-        let text = format!("{}\n", key.expose().trim());
-        let key = PrivateKey::from_openssh(text).map_err(|_| InvalidKey::Unreadable)?;
-        if key.is_encrypted() {
-            return Err(InvalidKey::Encrypted);
-        }
-        let KeypairData::Ed25519(pair) = key.key_data() else {
-            return Err(InvalidKey::Kind(key.algorithm().to_string()));
-        };
-        let signing = Ed25519KeyPair::from_seed_and_public_key(pair.private.as_ref(), pair.public.as_ref());
-        let signing = signing.map_err(|_| InvalidKey::Unreadable)?;
-        debug_assert_eq!(signing.public_key().as_ref(), pair.public.as_ref());
-        Ok(Self { key: signing, public: key.public_key().key_data().clone() })
+        ssh::Key::read(key).map(|key| Self(Key::Ssh(key)))
     }
 
-    /// The signature of a commit as it stands in its header; none if it cannot be written, which no Ed25519 signature
-    /// is known for.
-    pub(crate) fn sign(&self, commit: &str) -> Option<String> {
-        let signed = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, commit.as_bytes()).ok()?;
-        let signature = Signature::new(Algorithm::Ed25519, self.key.sign(&signed).as_ref()).ok()?;
-        let signature = SshSig::new(self.public.clone(), NAMESPACE, HashAlg::Sha512, signature).ok()?;
-        Some(signature.to_pem(LineEnding::LF).ok()?.trim_end().to_owned())
+    /// The signature of a commit as it stands in its header, made at the time of the commit; none if it cannot be made.
+    pub(crate) fn sign(&self, commit: &str, at: Timestamp) -> Option<String> {
+        match &self.0 {
+            Key::Ssh(key) => key.sign(commit),
+            Key::OpenPgp(key) => key.sign(commit, at),
+        }
     }
 }

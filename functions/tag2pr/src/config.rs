@@ -176,7 +176,8 @@ pub enum Commits {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Signing {
-    /// A private SSH key, as `ssh-keygen -t ed25519` makes it.
+    /// A private key: of SSH, as `ssh-keygen -t ed25519` makes it, or of OpenPGP, as `gpg --armor --export-secret-keys` writes
+    /// it.
     pub key: SecretRef,
 }
 

@@ -3,6 +3,7 @@
 mod cache;
 mod conformance;
 mod disk;
+mod openpgp;
 mod server;
 mod signing;
 mod tls;

@@ -38,22 +38,15 @@ fn verified(bare: &Bare, commit: &CommitId, trusted: &Path) -> Result<String, St
     if output.status.success() { Ok(said) } else { Err(said) }
 }
 
-#[tokio::test]
-async fn git_verifies_what_was_signed_and_the_same_change_is_the_same_commit() {
-    if !is_installed() {
-        return;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let bare = Bare::create(&directory.path().join("fleet.git"));
+/// A repository with one commit; and a change on top of it, signed with a key, twice: it is the same commit.
+pub(crate) async fn signed(directory: &Path, key: &Secret) -> (Bare, CommitId) {
+    let bare = Bare::create(&directory.join("fleet.git"));
     bare.push("main", &[Entry::file("apps/web.yaml", "image: web:1.0\n")], "Begin");
-    let ours = key(directory.path(), "ours", &["-t", "ed25519", "-N", ""]);
-    key(directory.path(), "theirs", &["-t", "ed25519", "-N", ""]);
-
     let signing = |signer: Option<Signer>| {
-        let settings = Settings::new(format!("file://{}", bare.path().display()), directory.path().join("cache"));
+        let settings = Settings::new(format!("file://{}", bare.path().display()), directory.join("cache"));
         Repository::open(Settings { signer: signer.map(Arc::new), ..settings }).unwrap()
     };
-    let git = signing(Some(Signer::new(&ours).unwrap()));
+    let git = signing(Some(Signer::new(key).unwrap()));
     let base = git.snapshot("main", &all()).await.unwrap().commit;
     let new = change(&base, "apps/web.yaml", "image: web:1.1\n");
     let commit = git.commit(&new).await.unwrap();
@@ -62,12 +55,25 @@ async fn git_verifies_what_was_signed_and_the_same_change_is_the_same_commit() {
     unsigned.snapshot("main", &all()).await.unwrap();
     assert_ne!(unsigned.commit(&new).await.unwrap(), commit);
     git.push("tag2pr/web", &commit, None).await.unwrap();
+    assert_eq!(bare.run(&["show", "--format=", "--name-only", &commit.0]).trim(), "apps/web.yaml");
+    (bare, commit)
+}
+
+#[tokio::test]
+async fn git_verifies_what_an_ssh_key_signed() {
+    if !is_installed() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let ours = key(directory.path(), "ours", &["-t", "ed25519", "-N", ""]);
+    key(directory.path(), "theirs", &["-t", "ed25519", "-N", ""]);
+    let (bare, commit) = signed(directory.path(), &ours).await;
 
     let said = verified(&bare, &commit, &directory.path().join("ours")).unwrap();
     assert!(said.contains("Good \"git\" signature for tag2pr@example.org"), "{said}");
     verified(&bare, &commit, &directory.path().join("theirs")).unwrap_err();
+    let base = CommitId(bare.head("main").unwrap());
     verified(&bare, &base, &directory.path().join("ours")).unwrap_err();
-    assert_eq!(bare.run(&["show", "--format=", "--name-only", &commit.0]).trim(), "apps/web.yaml");
 }
 
 #[test]
@@ -81,6 +87,5 @@ fn a_key_that_cannot_sign_is_refused_with_what_to_do() {
     assert_eq!(refused(&make("locked", &["-t", "ed25519", "-N", "a passphrase"])), InvalidKey::Encrypted);
     insta::assert_snapshot!(refused(&make("rsa", &["-t", "rsa", "-b", "2048", "-N", ""])), @"is a key of the kind ssh-rsa, and commits are signed with `ssh-ed25519`: make one with `ssh-keygen -t ed25519 -N ''`");
     insta::assert_snapshot!(refused(&make("ecdsa", &["-t", "ecdsa", "-N", ""])), @"is no private SSH key of the kind `ssh-ed25519`: give the file that `ssh-keygen -t ed25519 -N ''` made, not the one with `.pub`");
-    insta::assert_snapshot!(refused(&Secret::new("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQ\n")), @"is an OpenPGP key, and commits are signed with SSH keys: make one with `ssh-keygen -t ed25519 -N ''`");
     insta::assert_snapshot!(refused(&Secret::new("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 tag2pr")), @"is no private SSH key of the kind `ssh-ed25519`: give the file that `ssh-keygen -t ed25519 -N ''` made, not the one with `.pub`");
 }
