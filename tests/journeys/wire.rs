@@ -146,6 +146,10 @@ impl GitRepository for Wire<'_> {
         self.carry(self.world.git.head(branch), git_error).await
     }
 
+    async fn contains(&self, branch: &str, commit: &CommitId) -> Result<bool, GitError> {
+        self.carry(self.world.git.contains(branch, commit), git_error).await
+    }
+
     async fn snapshot(&self, branch: &str, wanted: &Wanted) -> Result<Snapshot, GitError> {
         self.carry(self.world.git.snapshot(branch, wanted), git_error).await
     }

@@ -243,6 +243,15 @@ impl GitRepository for Repository {
         Ok(head.await?.map(|id| CommitId(id.to_string())))
     }
 
+    async fn contains(&self, branch: &str, commit: &CommitId) -> Result<bool, GitError> {
+        let (name, commit) = (self.reference(branch)?, self.oid(commit)?);
+        self.run(move |backend| match backend {
+            Backend::Local(local) => local.contains(&name, commit),
+            Backend::Remote(remote) => Ok(remote.head(&name)? == Some(commit)),
+        })
+        .await
+    }
+
     async fn snapshot(&self, branch: &str, wanted: &Wanted) -> Result<Snapshot, GitError> {
         let name = self.reference(branch)?;
         let wanted = wanted.clone();

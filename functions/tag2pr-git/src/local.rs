@@ -27,6 +27,14 @@ impl Local {
         self.find(name).map_err(|failure| self.told(failure))
     }
 
+    pub(crate) fn contains(&self, name: &str, commit: Oid) -> Result<bool, GitError> {
+        let contains = || {
+            let Some(head) = self.find(name)? else { return Ok(false) };
+            Ok(head == commit || (self.git.odb()?.exists(commit) && self.git.graph_descendant_of(head, commit)?))
+        };
+        contains().map_err(|failure: Failure| self.told(failure))
+    }
+
     pub(crate) fn snapshot(&self, name: &str, wanted: &Wanted) -> Result<Option<Snapshot>, GitError> {
         let snapshot = || {
             let branches = self.branches()?;

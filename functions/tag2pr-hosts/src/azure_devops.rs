@@ -266,20 +266,24 @@ impl GitHost for AzureDevops {
         if self.get(number).await?.status != "active" {
             return Ok(());
         }
-        let number_text = number.to_string();
-        let threads = self.url(&["pullrequests", &number_text, "threads"]);
+        self.comment(number, comment).await?;
+        self.edit(number, json!({ "status": "abandoned" })).await?;
+        Ok(())
+    }
+
+    async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
+        let threads = self.url(&["pullrequests", &number.to_string(), "threads"]);
         let said: Listed<Thread> = self.call(Method::GET, threads.clone(), None, About::Number(number)).await?;
         let mut said = said.value.iter().flat_map(|thread| &thread.comments);
-        if !said.any(|said| said.content.as_deref() == Some(comment)) {
+        if !said.any(|said| said.content.as_deref() == Some(text)) {
             // Nobody is asked for an answer: the thread is closed as it is begun.
             let body = json!({
-                "comments": [{ "parentCommentId": 0, "content": comment, "commentType": "text" }],
+                "comments": [{ "parentCommentId": 0, "content": text, "commentType": "text" }],
                 "status": "closed",
             });
             self.call::<Value>(Method::POST, threads, Some(body), About::Number(number)).await?;
         }
-        self.edit(number, json!({ "status": "abandoned" })).await?;
-        Ok(())
+        Ok(true)
     }
 
     async fn ready(&self, number: u64) -> Result<(), HostError> {

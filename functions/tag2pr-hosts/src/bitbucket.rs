@@ -257,17 +257,22 @@ impl GitHost for Bitbucket {
         if self.get(number).await?.state != "OPEN" {
             return Ok(());
         }
+        self.comment(number, comment).await?;
+        let url = self.url(&["pullrequests", &number.to_string(), "decline"]);
+        self.call::<Pull>(Method::POST, url, None, About::Number(number)).await?;
+        Ok(())
+    }
+
+    async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
         let comments = self.url(&["pullrequests", &number.to_string(), "comments"]);
         let mut all = comments.clone();
         all.query_pairs_mut().append_pair("pagelen", "100");
         let said: Vec<Comment> = self.all(all, About::Number(number)).await?;
-        if !said.iter().any(|said| said.content.raw.as_deref() == Some(comment)) {
-            let body = Some(json!({ "content": { "raw": comment } }));
+        if !said.iter().any(|said| said.content.raw.as_deref() == Some(text)) {
+            let body = Some(json!({ "content": { "raw": text } }));
             self.call::<Comment>(Method::POST, comments, body, About::Number(number)).await?;
         }
-        let url = self.url(&["pullrequests", &number.to_string(), "decline"]);
-        self.call::<Pull>(Method::POST, url, None, About::Number(number)).await?;
-        Ok(())
+        Ok(true)
     }
 
     async fn ready(&self, number: u64) -> Result<(), HostError> {

@@ -263,19 +263,23 @@ impl GitHost for BitbucketDataCenter {
         if before.state != "OPEN" {
             return Ok(());
         }
+        self.comment(number, comment).await?;
+        let mut url = self.url(&[&number.to_string(), "decline"]);
+        url.query_pairs_mut().append_pair("version", &before.version.to_string());
+        self.change::<Pull>(Method::POST, url, json!({}), number).await?;
+        Ok(())
+    }
+
+    async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
         let number_text = number.to_string();
         let mut activities = self.url(&[&number_text, "activities"]);
         activities.query_pairs_mut().append_pair("limit", "100");
         let said: Vec<Activity> = self.all(activities, About::Number(number)).await?;
-        if !said.iter().filter_map(|activity| activity.comment.as_ref()).any(|said| said.text == comment) {
+        if !said.iter().filter_map(|activity| activity.comment.as_ref()).any(|said| said.text == text) {
             let url = self.url(&[&number_text, "comments"]);
-            let body = Some(json!({ "text": comment }));
-            self.call::<Comment>(Method::POST, url, body, About::Number(number)).await?;
+            self.call::<Comment>(Method::POST, url, Some(json!({ "text": text })), About::Number(number)).await?;
         }
-        let mut url = self.url(&[&number_text, "decline"]);
-        url.query_pairs_mut().append_pair("version", &before.version.to_string());
-        self.change::<Pull>(Method::POST, url, json!({}), number).await?;
-        Ok(())
+        Ok(true)
     }
 
     async fn ready(&self, number: u64) -> Result<(), HostError> {

@@ -1,4 +1,7 @@
 //! Pull requests of a repository without a forge: objects in the store, one for each.
+//!
+//! People answer them with Git alone: one whose commit the base branch contains is merged, and one whose branch is gone is
+//! closed, as every forge has it.
 
 use std::sync::Arc;
 
@@ -50,45 +53,20 @@ impl Stored for Record {
     const FORMAT: u32 = 1;
 }
 
+impl Record {
+    /// Once.
+    fn say(&mut self, comment: &str) {
+        if !self.comments.iter().any(|said| said == comment) {
+            self.comments.push(comment.to_owned());
+        }
+    }
+}
+
 impl Local {
     /// Where the branches are is asked of the repository. `writer` names this process and what it does now: see
     /// [`store::update`].
     pub fn new(repository: RepositoryId, objects: Arc<dyn Objects>, git: Arc<dyn GitRepository>, writer: &str) -> Self {
         Self { repository, objects, git, writer: writer.to_owned() }
-    }
-
-    /// Records that a person merged it. The merge itself is made with Git.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such pull request, or the store fails.
-    pub async fn merge(&self, number: u64) -> Result<(), HostError> {
-        self.settle(number, State::Merged, None).await
-    }
-
-    /// Records that a person closed it without merging.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such pull request, or the store fails.
-    pub async fn close_by_person(&self, number: u64) -> Result<(), HostError> {
-        self.settle(number, State::Closed, None).await
-    }
-
-    /// One that is open takes this state and stays at the commit that its branch has now; a comment is made once.
-    async fn settle(&self, number: u64, state: State, comment: Option<&str>) -> Result<(), HostError> {
-        let record = self.read(number).await?;
-        let head = self.head(&record.branch).await?.unwrap_or(record.head);
-        self.change(number, |record| {
-            if let Some(comment) = comment.filter(|comment| !record.comments.iter().any(|said| said == comment)) {
-                record.comments.push(comment.to_owned());
-            }
-            if record.state == State::Open {
-                (record.state, record.head) = (state, head.clone());
-            }
-        })
-        .await?;
-        Ok(())
     }
 
     /// Everything that was said under it, oldest first.
@@ -118,7 +96,7 @@ impl Local {
     pub async fn all(&self) -> Result<Vec<PullRequest>, HostError> {
         let mut all = Vec::new();
         for record in self.records().await? {
-            all.push(self.seen(record).await?);
+            all.push(self.seen(self.followed(record).await?));
         }
         Ok(all)
     }
@@ -155,29 +133,58 @@ impl Local {
     }
 
     async fn head(&self, branch: &str) -> Result<Option<CommitId>, HostError> {
-        self.git.head(branch).await.map_err(|error| match error {
+        self.git.head(branch).await.map_err(|error| self.git_failed(error))
+    }
+
+    fn git_failed(&self, error: GitError) -> HostError {
+        match error {
             GitError::Unavailable { url, reason } => HostError::Unavailable { host: url, reason },
             GitError::Refused { url, reason } => HostError::Refused { host: url, reason },
             error @ (GitError::Moved { .. } | GitError::MissingBranch { .. }) => self.refused(error.to_string()),
-        })
+        }
     }
 
-    /// An open one is where its branch is; what became of the branch later does not touch the others.
-    async fn seen(&self, record: Record) -> Result<PullRequest, HostError> {
-        let head = match record.state {
-            State::Open => self.head(&record.branch).await?.unwrap_or(record.head),
-            State::Merged | State::Closed => record.head,
-        };
-        Ok(PullRequest {
+    /// What became of an open one since it was last looked at, written down: what happens to its branch later does not
+    /// touch one that ended.
+    async fn followed(&self, record: Record) -> Result<Record, HostError> {
+        if record.state != State::Open {
+            return Ok(record);
+        }
+        let branch = self.head(&record.branch).await?;
+        let mut now = (State::Merged, record.head.clone());
+        if !self.contains(&record.base, &record.head).await? {
+            now = match branch {
+                Some(head) if self.contains(&record.base, &head).await? => (State::Merged, head),
+                Some(head) => (State::Open, head),
+                None => (State::Closed, record.head.clone()),
+            };
+        }
+        if now == (record.state, record.head.clone()) {
+            return Ok(record);
+        }
+        self.change(record.number, |record| {
+            if record.state == State::Open {
+                (record.state, record.head) = now.clone();
+            }
+        })
+        .await
+    }
+
+    async fn contains(&self, branch: &str, commit: &CommitId) -> Result<bool, HostError> {
+        self.git.contains(branch, commit).await.map_err(|error| self.git_failed(error))
+    }
+
+    fn seen(&self, record: Record) -> PullRequest {
+        PullRequest {
             number: record.number,
             url: format!("{}#{}", self.name(), record.number),
             state: record.state,
             branch: record.branch,
-            head,
+            head: record.head,
             title: record.title,
             body: record.body,
             is_draft: record.is_draft,
-        })
+        }
     }
 
     /// `local:/srv/git/fleet.git@main`
@@ -212,7 +219,7 @@ impl GitHost for Local {
         let mut found = Vec::new();
         for record in self.records().await? {
             if record.branch == branch && record.base == base {
-                found.push(self.seen(record).await?);
+                found.push(self.seen(self.followed(record).await?));
             }
         }
         Ok(found)
@@ -252,7 +259,7 @@ impl GitHost for Local {
             let key = Key::pull_request(&self.repository, record.number);
             let created = store::create(&*self.objects, &key, &self.writer, &record).await;
             if created.map_err(|error| self.failed(error))? {
-                return self.seen(record).await;
+                return Ok(self.seen(record));
             }
             // Whoever took the number meanwhile may have opened this very one: look again.
             self.objects.pause(attempt).await;
@@ -264,11 +271,24 @@ impl GitHost for Local {
         let record = self
             .change(number, |record| (record.title, record.body) = (draft.title.clone(), draft.body.clone()))
             .await?;
-        self.seen(record).await
+        Ok(self.seen(self.followed(record).await?))
     }
 
     async fn close(&self, number: u64, comment: &str) -> Result<(), HostError> {
-        self.settle(number, State::Closed, Some(comment)).await
+        let head = self.followed(self.read(number).await?).await?.head;
+        self.change(number, |record| {
+            record.say(comment);
+            if record.state == State::Open {
+                (record.state, record.head) = (State::Closed, head.clone());
+            }
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
+        self.change(number, |record| record.say(text)).await?;
+        Ok(true)
     }
 
     async fn ready(&self, number: u64) -> Result<(), HostError> {

@@ -40,6 +40,16 @@ impl Disk {
         block_on(self.store.put(&first(), bytes.to_vec(), Expected::Anything)).unwrap();
     }
 
+    async fn branch(&self, number: u64) -> String {
+        let all = self.local.all().await.unwrap();
+        all.into_iter().find(|pull| pull.number == number).expect("there is such a pull request").branch
+    }
+
+    /// What people did with Git is seen.
+    async fn look(&self) {
+        self.local.all().await.unwrap();
+    }
+
     fn titles(&self) -> Vec<String> {
         block_on(self.local.all()).unwrap().into_iter().map(|pull| pull.title).collect()
     }
@@ -73,10 +83,16 @@ impl World for Disk {
         self.git.push_by_somebody_else(branch, &[Entry::file("web.yaml", branch)], "Update")
     }
     async fn merge(&self, number: u64) {
-        self.local.merge(number).await.unwrap();
+        self.git.fast_forward("main", &self.branch(number).await);
+        self.look().await;
     }
     async fn close_by_person(&self, number: u64) {
-        self.local.close_by_person(number).await.unwrap();
+        let branch = self.branch(number).await;
+        self.git.fast_forward("kept", &branch);
+        self.git.delete_branch(&branch);
+        self.look().await;
+        // Somebody may take it back, and has a branch then without a pull request.
+        self.git.fast_forward(&branch, "kept");
     }
     async fn comments(&self, number: u64) -> Vec<String> {
         self.local.comments(number).await.unwrap()
@@ -162,7 +178,8 @@ fn two_changes_at_once_are_both_made() {
     disk.push();
     block_on(disk.local.open(&draft("web: 1.4.0"))).unwrap();
     let opened = disk.store.look(&first()).unwrap();
-    block_on(disk.local.close_by_person(1)).unwrap();
+    disk.git.delete_branch("tag2pr/web");
+    block_on(disk.look());
     let closed = disk.store.look(&first()).unwrap();
     disk.put(&opened);
     disk.store.fail_next(memory::Fault::Overtaken(closed));
@@ -187,9 +204,27 @@ fn what_happens_to_the_branch_later_does_not_change_a_closed_one() {
     let disk = Disk::new();
     let head = disk.push();
     block_on(disk.local.open(&draft("web: 1.4.0"))).unwrap();
-    block_on(disk.local.merge(1)).unwrap();
-    assert_ne!(disk.push(), head);
+    disk.git.fast_forward("main", "tag2pr/web");
+    assert_ne!(disk.push(), head, "before anybody looked");
+    assert_eq!(block_on(disk.local.all()).unwrap()[0].state, State::Merged);
     assert_eq!(block_on(disk.local.all()).unwrap()[0].head, head);
+}
+
+/// Nobody needs more than Git to answer one.
+#[test]
+fn what_people_do_with_git_is_what_becomes_of_it() {
+    let disk = Disk::new();
+    let head = disk.push();
+    block_on(disk.local.open(&draft("merged, and its branch removed"))).unwrap();
+    disk.git.fast_forward("main", "tag2pr/web");
+    disk.git.delete_branch("tag2pr/web");
+    let merged = &block_on(disk.local.all()).unwrap()[0];
+    assert_eq!((merged.state, &merged.head), (State::Merged, &head));
+
+    disk.push();
+    block_on(disk.local.open(&draft("only removed"))).unwrap();
+    disk.git.delete_branch("tag2pr/web");
+    assert_eq!(block_on(disk.local.all()).unwrap()[0].state, State::Closed);
 }
 
 #[test]

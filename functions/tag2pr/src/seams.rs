@@ -266,6 +266,9 @@ pub trait GitRepository: Send + Sync {
     /// The commit that a branch points at now, by asking the server; `None` if there is no such branch.
     async fn head(&self, branch: &str) -> Result<Option<CommitId>, GitError>;
 
+    /// Whether a commit is the head of a branch or comes before it, by asking the server. Over HTTP only the head is known.
+    async fn contains(&self, branch: &str, commit: &CommitId) -> Result<bool, GitError>;
+
     /// The files of the head of a branch that are wanted; symbolic links and submodules are no files. `.tag2pr.yaml` at
     /// the root is offered before all others, because it may name more.
     async fn snapshot(&self, branch: &str, wanted: &Wanted) -> Result<Snapshot, GitError>;

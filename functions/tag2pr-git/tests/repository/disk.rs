@@ -1,6 +1,6 @@
 //! Repositories on this disk.
 
-use tag2pr::seams::{GitError, GitRepository};
+use tag2pr::seams::{CommitId, GitError, GitRepository};
 use tag2pr_git::{Repository, Settings};
 use tag2pr_standins::git::{self, Bare, Entry};
 
@@ -27,6 +27,27 @@ async fn a_checked_out_branch_is_left_alone_and_others_are_not() {
     assert_eq!(git.head("main").await.unwrap(), Some(base));
     assert_eq!(std::fs::read(tree.join("apps/web.yaml")).unwrap(), b"image: web:1.0\n");
     assert_eq!(paths(&git, "tag2pr/web").await, ["apps/web.yaml"]);
+}
+
+#[tokio::test]
+async fn a_branch_contains_what_was_merged_into_it() {
+    if !git::is_installed() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let bare = Bare::create(&directory.path().join("fleet.git"));
+    let first = bare.push("main", &[Entry::file("a", "a")], "Begin");
+    bare.run(&["branch", "change", "main"]);
+    let change = CommitId(bare.push("change", &[Entry::file("a", "b")], "Change"));
+    bare.push("main", &[Entry::file("c", "c")], "Meanwhile");
+    let git = Repository::open(Settings::new(bare.path().display().to_string(), directory.path())).unwrap();
+    assert!(!git.contains("main", &change).await.unwrap());
+
+    let tree = bare.run(&["merge-tree", "main", "change"]);
+    let merge = bare.run(&["commit-tree", tree.trim(), "-p", "main", "-p", "change", "-m", "Merge"]);
+    bare.run(&["update-ref", "refs/heads/main", merge.trim()]);
+    assert!(git.contains("main", &change).await.unwrap());
+    assert!(git.contains("main", &CommitId(first)).await.unwrap());
 }
 
 #[tokio::test]

@@ -211,6 +211,10 @@ impl GitRepository for GithubCommits {
         self.git.head(branch).await
     }
 
+    async fn contains(&self, branch: &str, commit: &CommitId) -> Result<bool, GitError> {
+        self.git.contains(branch, commit).await
+    }
+
     async fn snapshot(&self, branch: &str, wanted: &Wanted) -> Result<Snapshot, GitError> {
         self.git.snapshot(branch, wanted).await
     }

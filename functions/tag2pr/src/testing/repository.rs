@@ -128,6 +128,17 @@ impl FakeRepository {
         self.push_by_somebody_else(into, &entries, &format!("Merge {branch}"))
     }
 
+    /// Somebody else moves a branch on to where another is.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such other branch.
+    pub fn fast_forward(&self, branch: &str, to: &str) {
+        let mut world = self.world();
+        let head = world.branches.get(to).cloned().unwrap_or_else(|| panic!("no branch {to}"));
+        world.branches.insert(branch.to_owned(), head);
+    }
+
     /// After the branch is next read, and before it is next pushed, somebody else commits to it.
     pub fn branch_moves_once(&self, branch: &str) {
         self.world().moves.push(branch.to_owned());
@@ -296,6 +307,16 @@ impl GitRepository for FakeRepository {
         let head = world.branches.get(branch).cloned();
         world.moves(branch);
         Ok(head)
+    }
+
+    async fn contains(&self, branch: &str, commit: &CommitId) -> Result<bool, GitError> {
+        let mut world = self.world();
+        world.answer()?;
+        let mut next = world.branches.get(branch);
+        while let Some(id) = next.filter(|id| *id != commit) {
+            next = world.commits.get(&id.0).and_then(|found| found.parent.as_ref());
+        }
+        Ok(next.is_some())
     }
 
     async fn snapshot(&self, branch: &str, wanted: &Wanted) -> Result<Snapshot, GitError> {

@@ -52,6 +52,7 @@ pub async fn repository(world: &dyn RepositoryWorld) {
     a_push_creates_a_branch_and_keeps_everything_else(world).await;
     a_push_that_expected_something_else_changes_nothing(world).await;
     a_push_replaces_what_it_expected(world).await;
+    a_branch_contains_its_head_and_not_what_is_elsewhere(world).await;
     what_somebody_else_pushed_is_seen(world).await;
     a_protected_branch_is_refused_in_the_servers_words(world).await;
     wrong_credentials_are_refused_with_what_to_do(world).await;
@@ -351,6 +352,17 @@ async fn a_push_replaces_what_it_expected(world: &dyn RepositoryWorld) {
     assert_eq!(log, [new.clone(), base], "one commit on top of base");
     git.push("tag2pr/web", &new, Some(&new)).await.expect("the same again");
     assert_eq!(head(world, "tag2pr/web").await, new);
+}
+
+async fn a_branch_contains_its_head_and_not_what_is_elsewhere(world: &dyn RepositoryWorld) {
+    let base = world.push_by_somebody_else("contains", &[Entry::file("a.yaml", "a: 1")], "First");
+    let other = world.push_by_somebody_else("contains-not", &[Entry::file("b.yaml", "b: 1")], "Elsewhere");
+    let contains = async |commit: &CommitId| world.repository().contains("contains", commit).await.unwrap();
+    assert!(contains(&base).await);
+    assert!(!contains(&other).await);
+    let nowhere = CommitId("0123456789012345678901234567890123456789".to_owned());
+    assert!(!contains(&nowhere).await);
+    assert!(!world.repository().contains("no-such-branch", &base).await.unwrap());
 }
 
 async fn what_somebody_else_pushed_is_seen(world: &dyn RepositoryWorld) {
