@@ -103,9 +103,13 @@ fn when_the_base_gets_the_values_by_hand_the_pull_request_is_closed_with_a_word(
     - `flux-system/frontend`: up to date
     "#);
     assert_eq!(world.holds(), [], "our own closing holds nothing");
+
+    // Whoever takes it back by hand takes it back, as after a merge.
     world.edit(BASE, FRONTEND_FILE, "main-abc1234-1707300000", "main-f9e1f0b-1707200000");
-    world.propose();
-    assert_eq!(world.open().number, 2);
+    insta::assert_snapshot!(world.propose().join("\n"), @"flux-system/frontend (192.168.0.40:5000/frontend:main-abc1234-1707300000): held: it came to the base branch beside https://forge.test/acme/fleet/pull/1, and was then taken back there (seen at cedeba6)");
+    assert_eq!(world.forge.open_pulls(), []);
+    newer(&mut world);
+    assert_eq!(world.open().title, "Update frontend to main-0000001-1707400000");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::{Did, Fate, Known, Outside, Prepared, Proposed, SETTLED, ToDo};
 use crate::due::{Wait, Why};
 use crate::flow::Error;
 use crate::keys::Key;
+use crate::manifests::Manifests;
 use crate::proposal::{Proposal, markdown};
 use crate::seams::{Asks, HostError, PullRequest, State};
 use crate::store;
@@ -43,7 +44,8 @@ pub async fn apply(outside: Outside<'_>, prepared: &Prepared, now: Timestamp) ->
         let known = prepared.proposed.get(&proposal.name);
         if let Some((known, pull)) = known.and_then(|known| Some((known, known.open.as_ref()?))) {
             let reason = format!("what it changes goes to `{}` without a pull request now", proposal.branch);
-            let did = settle(outside, known, pull, &format!("Closed by tag2pr: {reason}.\n"), now).await;
+            let did =
+                settle(outside, &prepared.manifests, known, pull, &format!("Closed by tag2pr: {reason}.\n"), now).await;
             keep(&proposal.name, did.map(|did| replaced(did, reason)))?;
             continue;
         }
@@ -80,12 +82,13 @@ pub async fn apply(outside: Outside<'_>, prepared: &Prepared, now: Timestamp) ->
         let Some((known, pull)) = known.and_then(|known| Some((known, known.open.as_ref()?))) else { continue };
         let did = match prepared.undecided(name) {
             Some(reason) => Ok(Did::LeftAlone(reason)),
-            None => settle(outside, known, pull, &nothing_left(prepared, known), now).await,
+            None => settle(outside, &prepared.manifests, known, pull, &nothing_left(prepared, known), now).await,
         };
         keep(name, did)?;
     }
     for (known, pull, reason) in prepared.replaced() {
-        let did = settle(outside, known, pull, &format!("Closed by tag2pr: {reason}.\n"), now).await;
+        let did =
+            settle(outside, &prepared.manifests, known, pull, &format!("Closed by tag2pr: {reason}.\n"), now).await;
         keep(&known.proposed.name, did.map(|did| replaced(did, reason)))?;
     }
     refused.map_or(Ok(done), Err)
@@ -159,6 +162,7 @@ async fn follow_up(
 /// Closes a pull request that has become pointless.
 async fn settle(
     outside: Outside<'_>,
+    manifests: &Manifests,
     known: &Known,
     pull: &PullRequest,
     comment: &str,
@@ -174,7 +178,8 @@ async fn settle(
         return Ok(Did::LeftAlone(format!("{} has just been merged or closed", pull.url)));
     }
     // Before the forge is told, so that a worker who dies in between does not take our own closing for a person's.
-    let settling = Proposed { fate: Fate::Settling, at: now, ..known.proposed.clone() };
+    let mut settling = Proposed { fate: Fate::Settling, at: now, ..known.proposed.clone() };
+    settling.note_beside(&pull.url, manifests);
     if !replace(outside, known, &settling).await? {
         return Ok(Did::LeftAlone("another worker is looking at it".to_owned()));
     }

@@ -89,6 +89,9 @@ pub struct Merged {
     pub value: Value,
     /// The pull request, or the commit where there was none.
     pub url: String,
+    /// Whether it came to the base branch by another way than that pull request.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_beside: bool,
 }
 
 impl Proposed {
@@ -150,8 +153,18 @@ impl Proposed {
     }
 
     fn note_merged(&mut self, url: &str) {
-        let merged = self.values.iter().map(|value| Merged { value: value.clone(), url: url.to_owned() });
-        let merged: Vec<Merged> = merged.collect();
+        let merged = |value: &Value| Merged { value: value.clone(), url: url.to_owned(), is_beside: false };
+        self.note(self.values.iter().map(merged).collect());
+    }
+
+    /// Notes which of its values stand on the base branch without its pull request having been merged.
+    pub(super) fn note_beside(&mut self, url: &str, manifests: &Manifests) {
+        let stand = self.values.iter().filter(|value| standing(value, manifests) >= value.places.max(1));
+        let beside = stand.map(|value| Merged { value: value.clone(), url: url.to_owned(), is_beside: true });
+        self.note(beside.collect());
+    }
+
+    fn note(&mut self, merged: Vec<Merged>) {
         self.merged.retain(|old| merged.iter().all(|new| new.value.policy != old.value.policy));
         self.merged.extend(merged);
     }
@@ -178,7 +191,13 @@ impl Proposed {
         // One commit of the base branch is read, and not what came before it: it is the first at which this was seen.
         let seen = manifests.commit.short();
         let reason = |merged: &Merged| {
-            format!("it was merged with {}, and then taken back on the base branch (seen at {seen})", merged.url)
+            let url = &merged.url;
+            if merged.is_beside {
+                return format!(
+                    "it came to the base branch beside {url}, and was then taken back there (seen at {seen})"
+                );
+            }
+            format!("it was merged with {url}, and then taken back on the base branch (seen at {seen})")
         };
         self.merged.iter().filter(again).map(|merged| hold(&self.name, &merged.value, &reason(merged), now)).collect()
     }
