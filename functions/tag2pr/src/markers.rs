@@ -39,9 +39,9 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use granit_parser::Event;
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
+use tag2pr_yaml::Event;
 
 pub use fields::{FieldRule, Glob, Pointer};
 pub(crate) use format::is_yaml;
@@ -360,7 +360,7 @@ fn part(image: &NewImage, setter: &Setter) -> Result<String, String> {
 }
 
 /// Whether the new text says what the old one said, but for the values that were meant to change.
-fn verify(old: &[(Event<'_>, granit_parser::Span)], new: &str, meant: &[(usize, &str)]) -> Result<(), String> {
+fn verify(old: &[(Event<'_>, tag2pr_yaml::Span)], new: &str, meant: &[(usize, &str)]) -> Result<(), String> {
     let mut new = each_event(new);
     let mut next = || {
         let event = new.next().transpose();

@@ -1,12 +1,12 @@
-//! YAML as the rest of this crate sees it: the one place that knows how the parser is set up.
+//! YAML as the rest of this crate sees it: what it says of errors, bytes and plain values.
 
 mod tree;
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use granit_parser::{ErrorKind, Event, Options, Parser, ScanError, Span};
 use regex::Regex;
+use tag2pr_yaml::{ErrorKind, Event, Events, ScanError, Span};
 
 use crate::problem::{Place, Problem};
 
@@ -53,28 +53,14 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Syntax> {
     })
 }
 
-/// So many bytes of a manifest make one event, about: events are large, and to move them while their list grows costs more
-/// than to read some of them.
-const BYTES_PER_EVENT: usize = 8;
-
 /// Everything the parser sees in the text, comments included, in the order in which it sees it.
 pub(crate) fn events(text: &str) -> Result<Vec<(Event<'_>, Span)>, Syntax> {
-    let mut events = Vec::with_capacity(text.len() / BYTES_PER_EVENT);
-    for event in each_event(text) {
-        events.push(event?);
-    }
-    Ok(events)
+    Ok(tag2pr_yaml::events(text)?)
 }
 
 /// The same, one after the other.
 pub(crate) fn each_event(text: &str) -> impl Iterator<Item = Result<(Event<'_>, Span), Syntax>> {
-    parser(text).map(|event| event.map_err(Syntax::from))
-}
-
-fn parser(text: &str) -> Parser<'_, granit_parser::StrInput<'_>> {
-    // A long licence or table of contents above the first key is normal; memory stays linear in the file's size.
-    let options: Options = granit_parser::options! { emit_anchor_events: true, max_buffered_comment_events: 1_000_000 };
-    Parser::new_from_str_with_options(text, options)
+    Events::new(text).map(|event| event.map_err(Syntax::from))
 }
 
 /// The bytes that an event stands for; empty for what the text only implies.

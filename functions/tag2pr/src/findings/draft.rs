@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use granit_parser::{Event, ScalarStyle, StructureStyle};
+use tag2pr_yaml::{Event, ScalarStyle, StructureStyle};
 
 use crate::problem::Place;
 use crate::yaml;

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use granit_parser::Event;
 use regex::Regex;
+use tag2pr_yaml::Event;
 
 use super::tree::Tree;
 use super::{Finding, Rule, Severity};
@@ -32,7 +32,7 @@ fn in_file(tree: &Tree<'_>, file: &str, text: &str) -> Vec<Finding> {
         return Vec::new();
     }
     let events = crate::yaml::events(text).unwrap_or_default();
-    let of = |(event, span): &(Event<'_>, granit_parser::Span)| {
+    let of = |(event, span): &(Event<'_>, tag2pr_yaml::Span)| {
         let range = crate::yaml::range(span);
         let comment = text.get(range.clone()).filter(|_| matches!(event, Event::Comment(..)))?;
         let found = key.captures(comment).filter(|_| !comment.contains(TOKEN))?;

@@ -33,7 +33,7 @@ fn in_scalars(file: &str, text: &str) -> Vec<Finding> {
         return Vec::new();
     }
     let events = crate::yaml::events(text).unwrap_or_default();
-    let of = |(event, span): &(granit_parser::Event<'_>, granit_parser::Span)| {
+    let of = |(event, span): &(tag2pr_yaml::Event<'_>, tag2pr_yaml::Span)| {
         let (value, _) = event.scalar()?;
         let written = text.get(crate::yaml::range(span))?;
         let at = written.find(markers::TOKEN).filter(|_| looks_like_marker(value))?;

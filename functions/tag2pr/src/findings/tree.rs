@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use granit_parser::Event;
+use tag2pr_yaml::Event;
 
 use super::Patch;
 use super::draft::Draft;
@@ -134,7 +134,7 @@ impl<'a> Tree<'a> {
     }
 }
 
-fn without_comments(events: &[(Event<'_>, granit_parser::Span)]) -> Vec<String> {
+fn without_comments(events: &[(Event<'_>, tag2pr_yaml::Span)]) -> Vec<String> {
     let content = events.iter().filter(|(event, _)| !matches!(event, Event::Comment(..)));
     content.map(|(event, _)| format!("{event:?}")).collect()
 }

@@ -1,7 +1,7 @@
 //! A poke comes in: the repository's base branch decides what is wanted, the ledgers what exists, and what differs
 //! becomes one commit and one pull request for each automation.
 //!
-//! [`prepare`] only reads and plans; [`apply`] does what the plan says. Not applying is the dry run.
+//! [`prepare`] only reads and plans; [`propose`] does what the plan says. Not applying is the dry run.
 //!
 //! Every step can be repeated: the same state makes the same commit id, what was last written is remembered before it
 //! is pushed, and ours is looked for before one is opened.
@@ -23,11 +23,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::{try_join, try_join4};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
 use self::answers::{Answers, ROUNDS};
-pub use self::apply::apply;
+use self::apply::apply;
 pub use self::records::{Claim, Fate, Index, Merged, Proposed, ToDo};
 use super::{Error, ledgers};
 use crate::due::{self, Due, Wait, Why};
@@ -44,7 +45,7 @@ use crate::seams::{
 };
 use crate::stages::Standing;
 use crate::status::Event;
-use crate::store;
+use crate::store::{self, Stored};
 
 /// So many images are read, and so many tags asked for, at the same time.
 const AT_ONCE: usize = 16;
@@ -308,6 +309,7 @@ async fn look_and_act(outside: Outside<'_>, now: Timestamp) -> Result<Report, Er
             drop(prepared);
             prepared = prepare(outside, &[], now).await?;
             prepared.missed.extend(missed);
+            notes::take_note(outside, &prepared).await?;
         }
         match apply(outside, &prepared, now).await {
             Err(Error::Git(GitError::Moved { .. })) if attempt < 3 => {
@@ -346,17 +348,25 @@ fn unfinished(prepared: &Prepared, done: &[(String, Did)]) -> String {
 ///
 /// What the outside says.
 pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: Timestamp) -> Result<Prepared, Error> {
-    let due_before = store::load::<Due>(outside.objects, &Key::due(outside.repository)).await?;
-    let due_before = due_before.map(|loaded| loaded.value).unwrap_or_default();
-    let stood = store::load::<Standing>(outside.objects, &Key::standing(outside.repository)).await?;
-    let stood = stood.map(|loaded| loaded.value).unwrap_or_default();
-    let (mut proposed, mut new_holds) = ask_forge(outside, now).await?;
+    let (due_before, stood, before, asked) = try_join4(
+        remembered::<Due>(outside, Key::due(outside.repository)),
+        remembered::<Standing>(outside, Key::standing(outside.repository)),
+        remembered::<Index>(outside, Key::index(outside.repository)),
+        ask_forge(outside, now),
+    )
+    .await?;
+    let (due_before, stood) = (due_before.unwrap_or_default(), stood.unwrap_or_default());
+    let (mut proposed, mut new_holds) = asked;
     let interest = Interest::default();
-    let before = store::load::<Index>(outside.objects, &Key::index(outside.repository)).await?;
-    let before = before.map(|loaded| loaded.value.reading);
+    let before = before.map(|before| before.reading);
     let seen = before.as_ref().and_then(Reading::seen).map(Arc::new);
     let wanted = Wanted { seen, ..Wanted::new(move |path, bytes| interest.wants(path, bytes)) };
-    let mut snapshot = outside.git.snapshot(&outside.repository.base, &wanted).await?;
+    // Whoever notes that a proposal was closed writes the hold first: it is read after the proposals.
+    let (mut snapshot, holds) = try_join(
+        async { Ok(outside.git.snapshot(&outside.repository.base, &wanted).await?) },
+        remembered::<Holds>(outside, Key::holds(outside.repository)),
+    )
+    .await?;
     let branches = std::mem::take(&mut snapshot.branches);
     let mut manifests = Manifests::read(outside.repository, snapshot, before.as_ref());
     manifests.rename_registries(outside.aliases);
@@ -385,8 +395,7 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         ledgers.insert(image, ledger);
     }
 
-    let holds = store::load::<Holds>(outside.objects, &Key::holds(outside.repository)).await?;
-    let mut holds = holds.map(|loaded| loaded.value).unwrap_or_default();
+    let mut holds = holds.unwrap_or_default();
     holds.holds.extend(new_holds.iter().cloned());
     let released = hear::hear(outside, &mut proposed, &holds).await?;
     holds.holds.retain(|hold| !released.contains(hold));
@@ -434,6 +443,10 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         released,
         holds,
     })
+}
+
+async fn remembered<T: Stored>(outside: Outside<'_>, key: Key) -> Result<Option<T>, Error> {
+    Ok(store::load::<T>(outside.objects, &key).await?.map(|loaded| loaded.value))
 }
 
 /// What is known of an image; and its tags, listed now if they never were.

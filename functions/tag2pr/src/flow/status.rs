@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::{try_join, try_join4};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,7 +18,7 @@ use crate::keys::Key;
 use crate::ledger::Ledger;
 use crate::seams::{Objects, RepositoryId, StoreError};
 use crate::status::{Found, OfRepository, Pass, REMEMBERED, Refusals, Remembered};
-use crate::store;
+use crate::store::{self, Stored};
 
 /// So many of the newest deliveries are read.
 const DELIVERIES: usize = 100;
@@ -40,21 +41,25 @@ pub async fn read(
     now: Timestamp,
 ) -> Result<Remembered, StoreError> {
     let kind = |sender: Option<Sender>| sender.map_or("auto", Sender::as_str).to_owned();
+    let each = repositories.iter().map(|id| of_repository(objects, id.clone()));
+    let each: Vec<_> = each.collect();
+    let (refusals, found, (deliveries, deliveries_in_all), all) = try_join4(
+        load::<Refusals>(objects, Key::refusals()),
+        load::<Found>(objects, Key::found()),
+        deliveries(objects, now),
+        stream::iter(each).buffered(AT_ONCE).try_collect::<Vec<_>>(),
+    )
+    .await?;
     let mut remembered = Remembered {
         sources: config.sources.iter().map(|(name, source)| (name.clone(), kind(source.sender))).collect(),
-        refusals: value(store::load::<Refusals>(objects, &Key::refusals()).await?).unwrap_or_default(),
-        found: value(store::load::<Found>(objects, &Key::found()).await?).unwrap_or_default(),
+        refusals: refusals.unwrap_or_default(),
+        found: found.unwrap_or_default(),
         ledgers: at_hand,
+        deliveries,
+        deliveries_in_all,
         ..Remembered::default()
     };
-    for id in repositories {
-        let one = OfRepository {
-            id: id.clone(),
-            pass: value(store::load::<Pass>(objects, &Key::pass(id)).await?),
-            holds: value(store::load::<Holds>(objects, &Key::holds(id)).await?).unwrap_or_default(),
-            due: value(store::load::<Due>(objects, &Key::due(id)).await?).unwrap_or_default(),
-            looked_at: value(store::load::<Lease>(objects, &Key::lease(id)).await?).and_then(|lease| lease.worked_at),
-        };
+    for one in all {
         let named = one.pass.iter().flat_map(|pass| &pass.policies).filter_map(|policy| policy.known_as.clone());
         let named: BTreeSet<ImageName> = named.filter(|image| !remembered.ledgers.contains_key(image)).collect();
         for image in named {
@@ -69,12 +74,28 @@ pub async fn read(
         }
         remembered.repositories.push(one);
     }
-    (remembered.deliveries, remembered.deliveries_in_all) = deliveries(objects, now).await?;
     Ok(remembered)
 }
 
-fn value<T>(loaded: Option<store::Loaded<T>>) -> Option<T> {
-    loaded.map(|loaded| loaded.value)
+async fn of_repository(objects: &dyn Objects, id: RepositoryId) -> Result<OfRepository, StoreError> {
+    let (pass, holds, due, lease) = try_join4(
+        load::<Pass>(objects, Key::pass(&id)),
+        load::<Holds>(objects, Key::holds(&id)),
+        load::<Due>(objects, Key::due(&id)),
+        load::<Lease>(objects, Key::lease(&id)),
+    )
+    .await?;
+    Ok(OfRepository {
+        id,
+        pass,
+        holds: holds.unwrap_or_default(),
+        due: due.unwrap_or_default(),
+        looked_at: lease.and_then(|lease| lease.worked_at),
+    })
+}
+
+async fn load<T: Stored>(objects: &dyn Objects, key: Key) -> Result<Option<T>, StoreError> {
+    Ok(store::load::<T>(objects, &key).await?.map(|loaded| loaded.value))
 }
 
 /// The newest deliveries of the last day, and how many there are.
@@ -82,9 +103,10 @@ async fn deliveries(objects: &dyn Objects, now: Timestamp) -> Result<(Vec<Delive
     let since = now.checked_sub(REMEMBERED).unwrap_or(now);
     let mut keys = Vec::new();
     let yesterday = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(now);
-    for day in [yesterday, now] {
-        keys.extend(objects.list(&Key::deliveries_on(day)).await?);
-    }
+    let (yesterday, today) = (Key::deliveries_on(yesterday), Key::deliveries_on(now));
+    let (before, after) = try_join(objects.list(&yesterday), objects.list(&today)).await?;
+    keys.extend(before);
+    keys.extend(after);
     keys.dedup();
     // Their names begin with the time.
     let first = format!("{:012x}", since.as_millisecond());

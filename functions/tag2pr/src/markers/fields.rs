@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use granit_parser::{Event, Span};
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
+use tag2pr_yaml::{Event, Span};
 
 use super::setter::{Part, Setter};
 use crate::repository_settings::Name;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use granit_parser::{Event, ScalarStyle, Span};
+use tag2pr_yaml::{Event, ScalarStyle, Span};
 
 use super::fields::FieldRule;
 use super::format::Format;

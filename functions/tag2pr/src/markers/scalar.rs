@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use granit_parser::{Event, ScalarStyle};
+use tag2pr_yaml::{Event, ScalarStyle};
 
 use super::yaml::Marked;
 use crate::yaml::plain_is_text;

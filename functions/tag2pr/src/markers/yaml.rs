@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use granit_parser::{Event, ScalarStyle, Span, StructureStyle};
+use tag2pr_yaml::{Event, ScalarStyle, Span, StructureStyle};
 
 use super::ObjectId;
 use super::fields::FieldRule;

@@ -26,6 +26,25 @@ pub enum Mode {
     Link,
 }
 
+impl Mode {
+    const ALL: [(Self, &str); 3] = [(Self::File, "100644"), (Self::Executable, "100755"), (Self::Link, "120000")];
+
+    /// As Git writes it: `100644`
+    pub fn digits(self) -> &'static str {
+        Self::ALL.into_iter().find(|(mode, _)| *mode == self).map_or("", |(_, digits)| digits)
+    }
+
+    /// What Git writes so.
+    ///
+    /// # Panics
+    ///
+    /// When it is none of these.
+    pub fn of(digits: &str) -> Self {
+        let found = Self::ALL.into_iter().find(|(_, written)| *written == digits);
+        found.unwrap_or_else(|| panic!("mode {digits}")).0
+    }
+}
+
 /// One entry of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

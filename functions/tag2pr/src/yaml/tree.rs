@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use granit_parser::{Event, ScalarStyle};
+use tag2pr_yaml::{Event, Events, ScalarStyle};
 
 use super::{Syntax, plain_is_text};
 
@@ -103,10 +103,10 @@ impl Tree {
 
 /// The documents of a text, and what could not be read: a broken document does not hide the ones after it.
 pub(crate) fn trees(text: &str) -> (Vec<Tree>, Vec<Syntax>) {
-    let mut parser = super::parser(text);
+    let mut all = Events::new(text);
     let mut builder = Builder::default();
     let (mut trees, mut errors) = (Vec::new(), Vec::new());
-    while let Some(next) = parser.next_event() {
+    while let Some(next) = all.next() {
         match next {
             Ok((Event::DocumentStart(..), _)) => builder = Builder::default(),
             Ok((Event::DocumentEnd, _)) => trees.extend(std::mem::take(&mut builder).finish()),
@@ -114,7 +114,7 @@ pub(crate) fn trees(text: &str) -> (Vec<Tree>, Vec<Syntax>) {
             Err(error) => {
                 errors.push(Syntax::from(error));
                 builder = Builder::default();
-                if !parser.proceed_next_document().unwrap_or(false) {
+                if !all.go_on() {
                     break;
                 }
             }

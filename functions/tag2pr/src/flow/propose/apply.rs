@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::notes::{remember_decisions, remember_due, remember_standing, replace, take_note};
+use super::notes::{remember_decisions, remember_due, remember_standing, replace};
 use super::write::{not_ours, propose_one, push_one, to_do};
 use super::{Did, Fate, Known, Outside, Prepared, Proposed, SETTLED, ToDo};
 use crate::due::{Wait, Why};
@@ -21,8 +21,11 @@ use crate::store;
 ///
 /// What the outside says; what was done until then stays done, and is found again by the next call. What is refused
 /// for one proposal does not stop the others.
-pub async fn apply(outside: Outside<'_>, prepared: &Prepared, now: Timestamp) -> Result<Vec<(String, Did)>, Error> {
-    take_note(outside, prepared).await?;
+pub(super) async fn apply(
+    outside: Outside<'_>,
+    prepared: &Prepared,
+    now: Timestamp,
+) -> Result<Vec<(String, Did)>, Error> {
     remember_decisions(outside, prepared).await?;
     remember_due(outside, &prepared.due).await?;
     remember_standing(outside, &prepared.standing).await?;

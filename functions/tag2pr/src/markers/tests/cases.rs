@@ -45,8 +45,8 @@ fn run(cases: &[Case]) -> usize {
 /// Whether a comment has the token, and yet there is no marker: not even one that is up to date or of another policy.
 fn is_passed_over(text: &str) -> bool {
     let comments = crate::yaml::events(text).unwrap();
-    let token = |(event, span): &(granit_parser::Event<'_>, granit_parser::Span)| {
-        matches!(event, granit_parser::Event::Comment(..))
+    let token = |(event, span): &(tag2pr_yaml::Event<'_>, tag2pr_yaml::Span)| {
+        matches!(event, tag2pr_yaml::Event::Comment(..))
             && text[crate::yaml::range(span)].contains(crate::markers::TOKEN)
     };
     comments.iter().any(token) && crate::markers::find("app.yaml", text.as_bytes(), &[]).unwrap().is_empty()

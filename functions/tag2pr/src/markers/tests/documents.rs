@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use granit_parser::Event;
 use proptest::prelude::*;
+use tag2pr_yaml::Event;
 
 use crate::markers::{Marker, NewImage, Setter, edit, find, part};
 use crate::yaml::events;
@@ -102,7 +102,7 @@ fn text(documents: &[Node]) -> String {
 
 /// What the documents say, scalar by scalar, with the places of the scalars.
 fn said(text: &str) -> Vec<(String, Range<usize>)> {
-    let of = |(event, span): (Event<'_>, granit_parser::Span)| match event {
+    let of = |(event, span): (Event<'_>, tag2pr_yaml::Span)| match event {
         Event::Comment(..) => None,
         Event::Scalar(value, _, anchor, tag) => {
             Some((format!("{value} {anchor:?} {tag:?}"), crate::yaml::range(&span)))
