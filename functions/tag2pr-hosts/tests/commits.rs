@@ -100,28 +100,17 @@ impl RepositoryWorld for World {
     }
 
     fn push_by_somebody_else(&self, branch: &str, entries: &[Entry], message: &str) -> CommitId {
-        let mode = |mode| match mode {
-            Mode::File => "100644",
-            Mode::Executable => "100755",
-            Mode::Link => "120000",
-        };
         let entry = |entry: &Entry| git::Entry {
             path: entry.path.clone(),
-            mode: mode(entry.mode).to_owned(),
+            mode: entry.mode.digits().to_owned(),
             bytes: entry.bytes.clone(),
         };
         CommitId(self.bare.push(branch, &entries.iter().map(entry).collect::<Vec<_>>(), message))
     }
 
     fn entries(&self, branch: &str) -> Vec<Entry> {
-        let mode = |mode: &str| match mode {
-            "100644" => Mode::File,
-            "100755" => Mode::Executable,
-            "120000" => Mode::Link,
-            other => panic!("mode {other}"),
-        };
         let entries = self.bare.entries(branch).into_iter();
-        entries.map(|entry| Entry { path: entry.path, mode: mode(&entry.mode), bytes: entry.bytes }).collect()
+        entries.map(|entry| Entry { path: entry.path, mode: Mode::of(&entry.mode), bytes: entry.bytes }).collect()
     }
 
     fn log(&self, branch: &str) -> Vec<Logged> {

@@ -63,28 +63,17 @@ pub(crate) fn settings(http: &GitHttp, directory: &std::path::Path) -> Settings 
 }
 
 fn push(bare: &Bare, branch: &str, entries: &[Entry], message: &str) -> CommitId {
-    let mode = |mode| match mode {
-        Mode::File => "100644",
-        Mode::Executable => "100755",
-        Mode::Link => "120000",
-    };
     let entry = |entry: &Entry| git::Entry {
         path: entry.path.clone(),
-        mode: mode(entry.mode).to_owned(),
+        mode: entry.mode.digits().to_owned(),
         bytes: entry.bytes.clone(),
     };
     CommitId(bare.push(branch, &entries.iter().map(entry).collect::<Vec<_>>(), message))
 }
 
 fn entries(bare: &Bare, branch: &str) -> Vec<Entry> {
-    let mode = |mode: &str| match mode {
-        "100644" => Mode::File,
-        "100755" => Mode::Executable,
-        "120000" => Mode::Link,
-        other => panic!("mode {other}"),
-    };
     let entries = bare.entries(branch).into_iter();
-    entries.map(|entry| Entry { path: entry.path, mode: mode(&entry.mode), bytes: entry.bytes }).collect()
+    entries.map(|entry| Entry { path: entry.path, mode: Mode::of(&entry.mode), bytes: entry.bytes }).collect()
 }
 
 fn log(bare: &Bare, branch: &str) -> Vec<Logged> {
