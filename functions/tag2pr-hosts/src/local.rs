@@ -268,10 +268,14 @@ impl GitHost for Local {
     }
 
     async fn update(&self, number: u64, draft: &Draft) -> Result<PullRequest, HostError> {
-        let record = self
-            .change(number, |record| (record.title, record.body) = (draft.title.clone(), draft.body.clone()))
-            .await?;
-        Ok(self.seen(self.followed(record).await?))
+        let head = self.head(&draft.branch).await?;
+        let record = self.change(number, |record| {
+            (record.title, record.body) = (draft.title.clone(), draft.body.clone());
+            if let (State::Open, Some(head)) = (record.state, &head) {
+                record.head = head.clone();
+            }
+        });
+        Ok(self.seen(record.await?))
     }
 
     async fn close(&self, number: u64, comment: &str) -> Result<(), HostError> {
