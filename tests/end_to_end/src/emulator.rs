@@ -136,6 +136,22 @@ impl Emulator {
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
+    /// How long a function used a processor so far, to a hundredth of a second.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run, or this is not Linux.
+    pub fn processor_time(&self, function: &str) -> Duration {
+        let number = FUNCTIONS.iter().position(|one| *one == function).expect("one of the functions");
+        // After the program's name, which may hold anything: its state is field 3, and the time in it and in the kernel
+        // are fields 14 and 15, in hundredths of a second: proc_pid_stat(5).
+        let path = format!("/proc/{}/stat", self.processes[number + 1].id());
+        let stat = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
+        let ticks = fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap());
+        Duration::from_millis(ticks.sum::<u64>() * 10)
+    }
+
     /// What the emulator, cargo and the functions wrote so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
@@ -157,14 +173,20 @@ impl Drop for Emulator {
     }
 }
 
-/// Builds the functions' programs where this test was built, and says where they are.
+/// Builds the functions' programs where this test was built, and says where they are: or there where `TAG2PR_FUNCTIONS`
+/// says that they are built already.
 fn build() -> PathBuf {
+    if let Some(built) = std::env::var_os("TAG2PR_FUNCTIONS") {
+        return project().join(built);
+    }
     let test = std::env::current_exe().expect("the path of this test");
     let mut above = test.ancestors().skip(2);
     let programs = above.next().expect("target/debug is above target/debug/deps/lambda-…").to_owned();
     let target = above.next().expect("target is above target/debug");
     let profile = match programs.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
+        // Where both `release` and `bench` build; the second takes half the time.
+        Some("release") => "bench",
         Some(name) => name,
     };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));

@@ -10,6 +10,7 @@ use tag2pr::keys::Key;
 use tag2pr::seams::Expected;
 use tag2pr_end_to_end::aws::Aws;
 use tag2pr_end_to_end::emulator::{Emulator, event};
+use tag2pr_end_to_end::measured::stands_in_the_readme;
 use tag2pr_end_to_end::recorder::{Call, Recorder};
 use tag2pr_end_to_end::{project, story};
 use tag2pr_standins::git::{self, Bare};
@@ -258,19 +259,6 @@ async fn each_role_allows_what_its_function_asks_and_no_more() {
     assert!(unknown.is_empty(), "allowed, and nobody asks: {unknown:#?}");
     let stale = OTHERWISE.iter().filter(|(begins, _)| !known.iter().any(|one| one.starts_with(begins)));
     assert_eq!(stale.collect::<Vec<_>>(), [&("", ""); 0], "they are asked by now");
-}
-
-fn stands_in_the_readme(quantity: &str, measured: &str) {
-    let path = project().join("README.md");
-    let readme = fs::read_to_string(&path).unwrap();
-    let begins = format!("| {quantity} | ");
-    let (before, rest) = readme.split_once(&begins).unwrap_or_else(|| panic!("README.md has no row `{quantity}`"));
-    let (written, after) = rest.split_once(" |\n").unwrap();
-    if std::env::var_os("TAG2PR_WRITE_MEASURED").is_some() {
-        fs::write(&path, format!("{before}{begins}{measured} |\n{after}")).unwrap();
-    } else {
-        assert_eq!(written, measured, "{quantity}, as README.md says it; TAG2PR_WRITE_MEASURED=1 writes it");
-    }
 }
 
 fn reason(permission: &str) -> Option<&'static str> {

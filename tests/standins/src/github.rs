@@ -164,6 +164,11 @@ impl GitHub {
         self.server.url()
     }
 
+    /// The server below.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// An app with this id and public key (DER, PKCS#1) is installed on the repository; the tokens that it makes run out
     /// after so many seconds.
     pub fn installs(&self, id: &str, public: &[u8], lifetime: i64) {

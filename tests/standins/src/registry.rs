@@ -192,6 +192,11 @@ impl Registry {
         self.server.url()
     }
 
+    /// The server below.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// Points a tag at a digest, without a manifest that could be fetched.
     pub fn push(&self, repository: &str, tag: &str, digest: &str) {
         let mut state = self.state();

@@ -65,6 +65,11 @@ impl S3Server {
         self.server.url()
     }
 
+    /// The server below.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// Lets one request fail: the next that the fault concerns. Faults come in the order in which they were set.
     pub fn fail_next(&self, fault: Fault) {
         self.state().faults.push_back(fault);

@@ -2,7 +2,9 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -29,6 +31,8 @@ impl HangUp {
 /// A running server. It has threads of its own, so that a blocking client in the same test does not stop it.
 pub struct Server {
     address: SocketAddr,
+    /// In milliseconds.
+    delay: Arc<AtomicU64>,
     runtime: Option<Runtime>,
 }
 
@@ -52,16 +56,20 @@ impl Server {
             let _inside = runtime.enter();
             TcpListener::from_std(listener).unwrap()
         };
-        let handler = Arc::new(handler);
+        let (handler, delay) = (Arc::new(handler), Arc::<AtomicU64>::default());
+        let shared = Arc::clone(&delay);
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let handler = Arc::clone(&handler);
+                let (handler, delay) = (Arc::clone(&handler), Arc::clone(&shared));
                 tokio::spawn(async move {
                     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                        let handler = Arc::clone(&handler);
+                        let (handler, delay) = (Arc::clone(&handler), delay.load(Ordering::Relaxed));
                         async move {
                             let (parts, body) = request.into_parts();
                             let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+                            if delay > 0 {
+                                tokio::time::sleep(Duration::from_millis(delay)).await;
+                            }
                             let response = handler(Request::from_parts(parts, body)).await;
                             match response.extensions().get::<HangUp>() {
                                 Some(HangUp) => Err("hung up"),
@@ -74,7 +82,7 @@ impl Server {
                 });
             }
         });
-        Self { address, runtime: Some(runtime) }
+        Self { address, delay, runtime: Some(runtime) }
     }
 
     /// Answers from a state that is shared with the test, one request at a time.
@@ -87,6 +95,11 @@ impl Server {
             let answer = answer(&mut shared.lock().unwrap_or_else(PoisonError::into_inner), &request);
             std::future::ready(answer)
         })
+    }
+
+    /// From now on each answer begins so late, in whole milliseconds, as from a server that is far away.
+    pub fn answers_after(&self, delay: Duration) {
+        self.delay.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// `127.0.0.1:40123`

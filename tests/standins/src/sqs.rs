@@ -56,6 +56,11 @@ impl SqsServer {
         format!("{}/000000000000/{}", self.server.url(), self.state().queue)
     }
 
+    /// The server below.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// Lets the next request fail. Faults come in the order in which they were set.
     pub fn fail_next(&self, fault: Fault) {
         self.state().faults.push_back(fault);
