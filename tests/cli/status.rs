@@ -86,6 +86,8 @@ fn the_page_and_the_numbers_are_for_those_who_have_the_token() {
         "tag2pr_deliveries_total{source=\"harbor\",outcome=\"refused\"} 2",
         "tag2pr_pushes_total 1",
         "tag2pr_push_to_proposal_seconds_count 1",
+        "tag2pr_registry_calls_total 0",
+        "tag2pr_missed_total 0",
         "tag2pr_conflicts_total 0",
     ] {
         assert!(numbers.lines().any(|have| have == line), "{line} is not in:\n{numbers}");

@@ -57,7 +57,7 @@ fn one_image_is_told_on_one_screen() {
     ### What you can do
 
     - **Merge** it. Until then, a newer tag updates it in place.
-    - **Close** it: these tags are not proposed again. A newer tag comes in a new pull request.
+    - **Close** it: these tags are not proposed again, unless it is reopened or `tag2pr release` says so. A newer tag comes in a new pull request.
     - **Commit** to its branch: tag2pr leaves the branch to you.
     - **Roll back** later by putting the old value back: tag2pr does not propose the tag again.
 

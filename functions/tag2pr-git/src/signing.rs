@@ -24,7 +24,7 @@ pub enum InvalidKey {
     Encrypted,
     /// It is no key at all.
     #[error(
-        "is no private SSH key of the kind `ssh-ed25519`: give the file that `ssh-keygen -t ed25519 -N ''` made, not the one with `.pub`"
+        "is no private SSH key of the kind `ssh-ed25519`, and no armored OpenPGP key: give the file that `ssh-keygen -t ed25519 -N ''` made, not the one with `.pub`"
     )]
     Unreadable,
     /// It is an OpenPGP key that cannot sign here.

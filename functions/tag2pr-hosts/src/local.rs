@@ -1,7 +1,7 @@
 //! Pull requests of a repository without a forge: objects in the store, one for each.
 //!
 //! People answer them with Git alone: one whose commit the base branch contains is merged, and one whose branch is gone is
-//! closed, as every forge has it.
+//! closed, as every forge has it. Over HTTP no history is known: there the base branch must stand at its commit.
 
 use std::sync::Arc;
 
@@ -144,30 +144,21 @@ impl Local {
         }
     }
 
-    /// What became of an open one since it was last looked at, written down: what happens to its branch later does not
-    /// touch one that ended.
+    /// What an open one is by what people did with Git since it was last [noted](GitHost::note).
     async fn followed(&self, record: Record) -> Result<Record, HostError> {
         if record.state != State::Open {
             return Ok(record);
         }
         let branch = self.head(&record.branch).await?;
-        let mut now = (State::Merged, record.head.clone());
-        if !self.contains(&record.base, &record.head).await? {
-            now = match branch {
-                Some(head) if self.contains(&record.base, &head).await? => (State::Merged, head),
-                Some(head) => (State::Open, head),
-                None => (State::Closed, record.head.clone()),
-            };
-        }
-        if now == (record.state, record.head.clone()) {
-            return Ok(record);
-        }
-        self.change(record.number, |record| {
-            if record.state == State::Open {
-                (record.state, record.head) = now.clone();
-            }
-        })
-        .await
+        let (state, head) = match branch {
+            _ if self.contains(&record.base, &record.head).await? => (State::Merged, record.head.clone()),
+            Some(head) if self.contains(&record.base, &head).await? => (State::Merged, head),
+            Some(head) => (State::Open, head),
+            // Without a base nothing can be said.
+            None if self.head(&record.base).await?.is_none() => (State::Open, record.head.clone()),
+            None => (State::Closed, record.head.clone()),
+        };
+        Ok(Record { state, head, ..record })
     }
 
     async fn contains(&self, branch: &str, commit: &CommitId) -> Result<bool, HostError> {
@@ -279,11 +270,22 @@ impl GitHost for Local {
     }
 
     async fn close(&self, number: u64, comment: &str) -> Result<(), HostError> {
-        let head = self.followed(self.read(number).await?).await?.head;
+        let now = self.followed(self.read(number).await?).await?;
+        let state = if now.state == State::Merged { State::Merged } else { State::Closed };
         self.change(number, |record| {
             record.say(comment);
             if record.state == State::Open {
-                (record.state, record.head) = (State::Closed, head.clone());
+                (record.state, record.head) = (state, now.head.clone());
+            }
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn note(&self, pull: &PullRequest) -> Result<(), HostError> {
+        self.change(pull.number, |record| {
+            if record.state == State::Open {
+                (record.state, record.head) = (pull.state, pull.head.clone());
             }
         })
         .await?;

@@ -47,7 +47,9 @@ impl Disk {
 
     /// What people did with Git is seen.
     async fn look(&self) {
-        self.local.all().await.unwrap();
+        for pull in self.local.all().await.unwrap() {
+            self.local.note(&pull).await.unwrap();
+        }
     }
 
     fn titles(&self) -> Vec<String> {

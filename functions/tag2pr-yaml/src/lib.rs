@@ -1,6 +1,6 @@
 //! YAML as the parser sees it, event by event, comments included.
 //!
-//! The parser is generic, so it is compiled where it is first used, and every marked file is parsed twice on every event.
+//! The parser is generic, so it is compiled where it is first used, and every marked file that changes is parsed twice.
 //! Here it is compiled for speed, and the core, which has forty times as much code, for size.
 
 pub use granit_parser::{ErrorKind, Event, ScalarStyle, ScanError, Span, StructureStyle};
@@ -11,7 +11,8 @@ use granit_parser::{Options, Parser, StrInput};
 /// than to read some of them.
 const BYTES_PER_EVENT: usize = 8;
 
-/// Everything in a text, in the order in which the parser sees it; it ends with the first error, unless it shall [go on](Self::go_on).
+/// Everything in a text, in the order in which the parser sees it; it ends with the first error;
+/// [`Self::go_on`] takes up the next document.
 pub struct Events<'t>(Parser<'t, StrInput<'t>>);
 
 impl<'t> Events<'t> {

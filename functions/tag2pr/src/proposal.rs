@@ -285,7 +285,8 @@ fn body(parts: &Parts) -> String {
         text,
         "\n### What you can do\n\n\
          - **Merge** it. Until then, a newer tag updates it in place.\n\
-         - **Close** it: these tags are not proposed again. A newer tag comes in a new pull request.\n\
+         - **Close** it: these tags are not proposed again, unless it is reopened or `tag2pr release` says so. A newer tag \
+         comes in a new pull request.\n\
          - **Commit** to its branch: tag2pr leaves the branch to you.\n\
          - **Roll back** later by putting the old value back: tag2pr does not propose the tag again.\n\n\
          <sub>By tag2pr, for the automation {}{}{}</sub>\n",

@@ -424,6 +424,12 @@ pub trait GitHost: Send + Sync {
     /// for each: none of it is worth failing for.
     async fn ask(&self, number: u64, asks: &Asks) -> Result<Vec<String>, HostError>;
 
+    /// Takes note of what [`Self::find`] told, or of where its branch was pushed: for hosts that see only what they are
+    /// told. Others do nothing.
+    async fn note(&self, _pull: &PullRequest) -> Result<(), HostError> {
+        Ok(())
+    }
+
     /// Writes a comment under one, unless the same is there. `false` where that is not done.
     async fn comment(&self, _number: u64, _text: &str) -> Result<bool, HostError> {
         Ok(false)

@@ -1,8 +1,10 @@
 //! What AWS bills the functions for: the time of an invocation, with everybody else at the distance that they have there.
 //!
 //! ```sh
-//! TAG2PR_CARGO_LAMBDA=… cargo bench -p tag2pr-end-to-end --bench billed
+//! TAG2PR_CARGO_LAMBDA=… TAG2PR_FUNCTIONS=… cargo bench -p tag2pr-end-to-end --bench billed
 //! ```
+//!
+//! `TAG2PR_FUNCTIONS` is the folder of the functions that are shipped; without it they are built as benches are.
 //!
 //! The functions run in the home lab under the emulator of Lambda, everything is warm, and stand-ins answer as late as the
 //! real ones do: `AWS` and `OTHERS` below. The emulator gives a function a whole processor. Lambda gives it a share, in
@@ -128,6 +130,10 @@ impl Lab {
         }
         for measure in [push, change, nothing, tick] {
             measure.tell();
+        }
+        for (function, most) in [("receive", 32), ("propose", 96)] {
+            let memory = self.lambda.peak_memory(function) as f64 / 1000.0;
+            println!("{:<80} {memory:.0} MB (at most {most} MB)", format!("peak memory of `{function}`"));
         }
         let objects = self.s3.objects();
         let deliveries: Vec<usize> =

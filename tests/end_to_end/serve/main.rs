@@ -3,6 +3,7 @@
 //! CNCF Distribution reports to `tag2pr serve`, whose Git server is `git http-backend` behind basic authentication, and
 //! whose forge is a GitHub held against GitHub's description.
 
+mod hosts;
 mod killed;
 mod outages;
 mod world;

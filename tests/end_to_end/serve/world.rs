@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ring::hmac;
+use serde_json::Value;
 use tag2pr::keys::Key;
 use tag2pr::seams::Objects;
 use tag2pr_end_to_end::aws::{self, Aws};
@@ -22,6 +24,8 @@ use tokio::runtime::Runtime;
 pub(crate) const TOKEN: &str = "ghp_of_the_robot";
 /// What the registry proves itself with.
 pub(crate) const HOOK: &str = "hook-of-the-registry";
+/// What the forge proves itself with.
+const WEBHOOK: &str = "hook-of-the-forge";
 
 /// Longer than anything here takes, the listener's wait after two failures included.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -100,6 +104,13 @@ impl Lab {
         self.github.changes_token(token);
     }
 
+    /// GitHub's own webhook is set, for listeners that start from now on.
+    pub(crate) fn lets_github_tell(&self) {
+        let config = fs::read_to_string(self.folder().join("tag2pr.yaml")).unwrap();
+        self.write("tag2pr.yaml", &format!("{config}    webhook: 'file:webhook'\n"));
+        self.write("webhook", WEBHOOK);
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -163,7 +174,7 @@ impl Lab {
         }
         text += &self.fleet.run(&["log", "--all", "--patch"]);
         text += &format!("{:?}", self.github.pulls());
-        holds_no_secret(&text, &[TOKEN, HOOK, aws::SECRET_KEY]);
+        holds_no_secret(&text, &[TOKEN, HOOK, WEBHOOK, aws::SECRET_KEY]);
     }
 }
 
@@ -277,10 +288,24 @@ impl Listener {
 
     /// Reports a push to it as CNCF Distribution does.
     pub(crate) fn deliver(&self, lab: &Lab, tag: &str, digest: &str) {
-        let body = push_event(&lab.registry, tag, digest);
+        let headers =
+            format!("Authorization: Bearer {HOOK}\r\nContent-Type: application/vnd.docker.distribution.events.v1+json");
+        self.post("/hooks/registry", &headers, &push_event(&lab.registry, tag, digest));
+    }
+
+    /// Tells it of an event as GitHub does.
+    pub(crate) fn github_tells(&self, event: &str, body: &Value) {
+        let body = body.to_string();
+        let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, WEBHOOK.as_bytes()), body.as_bytes());
+        let hex: String = signature.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let headers =
+            format!("Content-Type: application/json\r\nX-GitHub-Event: {event}\r\nX-Hub-Signature-256: sha256={hex}");
+        self.post("/hosts/fleet", &headers, &body);
+    }
+
+    fn post(&self, path: &str, headers: &str, body: &str) {
         let head = format!(
-            "POST /hooks/registry HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {HOOK}\r\n\
-             Content-Type: application/vnd.docker.distribution.events.v1+json\r\nContent-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\nContent-Length: {}\r\n\r\n",
             self.address,
             body.len()
         );

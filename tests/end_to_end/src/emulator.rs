@@ -142,14 +142,29 @@ impl Emulator {
     ///
     /// When it does not run, or this is not Linux.
     pub fn processor_time(&self, function: &str) -> Duration {
-        let number = FUNCTIONS.iter().position(|one| *one == function).expect("one of the functions");
         // After the program's name, which may hold anything: its state is field 3, and the time in it and in the kernel
         // are fields 14 and 15, in hundredths of a second: proc_pid_stat(5).
-        let path = format!("/proc/{}/stat", self.processes[number + 1].id());
-        let stat = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let stat = self.told_of(function, "stat");
         let (_, fields) = stat.rsplit_once(')').expect("a name in brackets");
         let ticks = fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap());
         Duration::from_millis(ticks.sum::<u64>() * 10)
+    }
+
+    /// The most memory that a function had so far, in kB.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run, or this is not Linux.
+    pub fn peak_memory(&self, function: &str) -> u64 {
+        let status = self.told_of(function, "status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    fn told_of(&self, function: &str, file: &str) -> String {
+        let number = FUNCTIONS.iter().position(|one| *one == function).expect("one of the functions");
+        let path = format!("/proc/{}/{file}", self.processes[number + 1].id());
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     /// What the emulator, cargo and the functions wrote so far.

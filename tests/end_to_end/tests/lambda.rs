@@ -163,9 +163,11 @@ flux/clusters/production/frontend/deployment.yaml:19
     let opened = lines.iter().find(|line| line["event"] == "opened").unwrap_or_else(|| panic!("{}", lambda.log()));
     assert!(opened["deliveries"].as_array().unwrap().contains(&delivery), "{opened}");
     assert!(pulls[0]["body"].as_str().unwrap().contains(delivery.as_str().unwrap()));
-    let numbers: BTreeSet<&str> =
-        lines.iter().filter_map(|line| line.pointer("/_aws/CloudWatchMetrics/0/Metrics/0/Name")?.as_str()).collect();
-    assert_eq!(numbers, BTreeSet::from(["Deliveries", "Missed", "PushToProposal", "RegistryCalls"]));
+    let metrics =
+        lines.iter().filter_map(|line| line.pointer("/_aws/CloudWatchMetrics/0/Metrics")?.as_array()).flatten();
+    let numbers: BTreeSet<&str> = metrics.filter_map(|metric| metric["Name"].as_str()).collect();
+    let all = ["Conflicts", "Deliveries", "HeldTags", "Missed", "PushToProposal", "RegistryCalls"];
+    assert_eq!(numbers, BTreeSet::from(all));
     assert_eq!(status_page(&lambda, "/status").await.0, 401);
     let (status, page) = status_page(&lambda, &format!("/status/{}", SECRETS[2])).await;
     assert_eq!((status, page.contains("main-abc1234-1707300000")), (200, true), "{page}");

@@ -1,7 +1,7 @@
 //! With an OpenPGP key, as `git commit -S` does by GnuPG.
 //!
 //! Keys of version 4, RSA or Ed25519, without a passphrase: <https://www.rfc-editor.org/rfc/rfc9580>. Of several, the last
-//! subkey that may sign is taken, as GnuPG does.
+//! that may sign and is not revoked is taken; whether it has expired is not looked at.
 
 use std::fmt::Write as _;
 
@@ -36,6 +36,8 @@ const GNU_DUMMY: u8 = 101;
 
 /// A private key.
 pub(super) struct Key {
+    /// In seconds since 1970.
+    created: u32,
     fingerprint: [u8; 20],
     algorithm: u8,
     pair: Pair,
@@ -50,8 +52,9 @@ enum Pair {
 struct Found<'a> {
     body: &'a [u8],
     is_subkey: bool,
-    /// Of its newest signature that says so.
+    /// Of its last signature that says so.
     may_sign: Option<bool>,
+    is_revoked: bool,
 }
 
 impl Key {
@@ -63,15 +66,20 @@ impl Key {
         let unreadable = InvalidKey::OpenPgp("cannot be read");
         let bytes = dearmored(key.expose()).ok_or(unreadable.clone())?;
         let keys = keys(&bytes).ok_or(unreadable)?;
-        let sign = keys.iter().filter(|key| key.may_sign.unwrap_or(!key.is_subkey));
-        let mut refused = InvalidKey::OpenPgp("no key in it may sign");
+        if keys.first().is_some_and(|key| key.is_revoked) {
+            return Err(InvalidKey::OpenPgp("it is revoked"));
+        }
+        let sign = keys.iter().filter(|key| !key.is_revoked && key.may_sign.unwrap_or(!key.is_subkey));
+        let mut refused = None;
         for key in sign.rev() {
             match Self::of(key.body) {
                 Ok(key) => return Ok(key),
-                Err(error) => refused = error,
+                Err(error) => {
+                    refused.get_or_insert(error);
+                }
             }
         }
-        Err(refused)
+        Err(refused.unwrap_or(InvalidKey::OpenPgp("no key in it may sign")))
     }
 
     /// Section 5.5.3.
@@ -81,7 +89,7 @@ impl Key {
         if rest.byte().ok_or_else(cut)? != 4 {
             return Err(InvalidKey::OpenPgp("not of version 4"));
         }
-        rest.take(4).ok_or_else(cut)?;
+        let created = rest.take(4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes).ok_or_else(cut)?;
         let algorithm = rest.byte().ok_or_else(cut)?;
         let public = match algorithm {
             RSA | RSA_SIGN_ONLY => vec![rest.number().ok_or_else(cut)?, rest.number().ok_or_else(cut)?],
@@ -106,7 +114,7 @@ impl Key {
             _ => return Err(InvalidKey::Encrypted),
         }
         let pair = match algorithm {
-            RSA | RSA_SIGN_ONLY => Pair::Rsa(rsa(&public, &mut rest).ok_or_else(cut)?),
+            RSA | RSA_SIGN_ONLY => Pair::Rsa(rsa(&public, &mut rest)?),
             EDDSA_LEGACY => Pair::Ed25519(ed25519(rest.number().ok_or_else(cut)?, public[0]).ok_or_else(cut)?),
             _ => Pair::Ed25519(ed25519(rest.take(32).ok_or_else(cut)?, public[0]).ok_or_else(cut)?),
         };
@@ -116,7 +124,7 @@ impl Key {
         hashed.extend(public);
         let fingerprint = digest(&SHA1_FOR_LEGACY_USE_ONLY, &hashed);
         let fingerprint = fingerprint.as_ref().try_into().map_err(|_| cut())?;
-        Ok(Self { fingerprint, algorithm, pair })
+        Ok(Self { created, fingerprint, algorithm, pair })
     }
 
     /// In hexadecimal digits.
@@ -127,9 +135,10 @@ impl Key {
         })
     }
 
-    /// Section 5.2.3: of binary data, version 4.
+    /// Section 5.2.3: of binary data, version 4. Nothing can be signed before there was a key: what was pushed earlier is
+    /// signed as of then.
     pub(super) fn sign(&self, commit: &str, at: Timestamp) -> Option<String> {
-        let at = u32::try_from(at.as_second()).ok()?;
+        let at = u32::try_from(at.as_second()).unwrap_or(0).max(self.created);
         let mut known = vec![22, 33, 4];
         known.extend(self.fingerprint);
         known.extend([5, 2]);
@@ -200,7 +209,7 @@ fn dearmored(text: &str) -> Option<Vec<u8>> {
     let (text, _) = text.split_once("-----END PGP PRIVATE KEY BLOCK-----")?;
     let lines = text.lines().map(str::trim).skip(1);
     // Headers end with an empty line, and a checksum begins with `=`.
-    let lines = lines.skip_while(|line| line.contains(": ")).filter(|line| !line.starts_with('='));
+    let lines = lines.skip_while(|line| line.contains(':')).filter(|line| !line.starts_with('='));
     STANDARD.decode(lines.collect::<String>()).ok()
 }
 
@@ -213,10 +222,13 @@ fn keys(bytes: &[u8]) -> Option<Vec<Found<'_>>> {
         let (kind, body) = rest.packet()?;
         match kind {
             SECRET_KEY | SECRET_SUBKEY => {
-                keys.push(Found { body, is_subkey: kind == SECRET_SUBKEY, may_sign: None });
+                keys.push(Found { body, is_subkey: kind == SECRET_SUBKEY, may_sign: None, is_revoked: false });
             }
             SIGNATURE => {
-                if let (Some(key), Some(flags)) = (keys.last_mut(), flags(body)) {
+                let Some(key) = keys.last_mut() else { continue };
+                if is_revocation(body) {
+                    key.is_revoked = true;
+                } else if let Some(flags) = flags(body) {
                     key.may_sign = Some(flags & MAY_SIGN != 0);
                 }
             }
@@ -224,6 +236,11 @@ fn keys(bytes: &[u8]) -> Option<Vec<Found<'_>>> {
         }
     }
     Some(keys)
+}
+
+/// Section 5.2.1: of a key, or of a subkey.
+fn is_revocation(body: &[u8]) -> bool {
+    matches!(body, [4, 0x20 | 0x28, ..])
 }
 
 /// What a signature of version 4 says that its key is for: section 5.2.3.
@@ -236,7 +253,7 @@ fn flags(body: &[u8]) -> Option<u8> {
     let length = rest.short()?;
     let mut hashed = Bytes(rest.take(length)?);
     while !hashed.0.is_empty() {
-        let length = hashed.length()?;
+        let length = hashed.subpacket_length()?;
         let (kind, content) = hashed.take(length)?.split_first()?;
         if kind & 0x7f == 27 {
             return content.first().copied();
@@ -285,6 +302,17 @@ impl<'a> Bytes<'a> {
         }
     }
 
+    /// Section 5.2.3.7: there are no parts of a subpacket.
+    fn subpacket_length(&mut self) -> Option<usize> {
+        match *self.0.first()? {
+            192..=254 => {
+                let (first, second) = (usize::from(self.byte()?), usize::from(self.byte()?));
+                Some(((first - 192) << 8) + second + 192)
+            }
+            _ => self.length(),
+        }
+    }
+
     /// Section 4.2: the kind of a packet, and what is in it.
     fn packet(&mut self) -> Option<(u8, &'a [u8])> {
         let first = self.byte().filter(|first| first & 0x80 != 0)?;
@@ -321,11 +349,11 @@ fn ed25519(seed: &[u8], public: &[u8]) -> Option<Ed25519KeyPair> {
 
 /// Section 5.5.5.1. OpenPGP's second prime is the greater one, and its inverse that of the first: ring has it the other
 /// way round.
-fn rsa(public: &[&[u8]], rest: &mut Bytes<'_>) -> Option<RsaKeyPair> {
-    let [n, e] = public else { return None };
-    let (d, q, p, inverse) = (rest.number()?, rest.number()?, rest.number()?, rest.number()?);
+fn rsa(public: &[&[u8]], rest: &mut Bytes<'_>) -> Result<RsaKeyPair, InvalidKey> {
+    let mut number = || rest.number().ok_or(InvalidKey::OpenPgp("cannot be read"));
+    let (d, q, p, inverse) = (number()?, number()?, number()?, number()?);
     let components = KeyPairComponents {
-        public_key: PublicKeyComponents { n: *n, e: *e },
+        public_key: PublicKeyComponents { n: public[0], e: public[1] },
         d,
         p,
         q,
@@ -333,7 +361,8 @@ fn rsa(public: &[&[u8]], rest: &mut Bytes<'_>) -> Option<RsaKeyPair> {
         dQ: &remainder(d, &less_one(q)),
         qInv: inverse,
     };
-    RsaKeyPair::from_components(&components).ok()
+    let refused = InvalidKey::OpenPgp("its RSA key is not one of 2048, 3072 or 4096 bits");
+    RsaKeyPair::from_components(&components).map_err(|_| refused)
 }
 
 /// Of an odd number, which primes are.

@@ -11,7 +11,7 @@ use tag2pr_standins::parts::program;
 
 use crate::signing::signed;
 
-/// A person's keys; the agent that keeps them ends with this.
+/// A person's keys, younger than the commits that they sign; the agent that keeps them ends with this.
 struct Ring(tempfile::TempDir);
 
 impl Ring {

@@ -86,6 +86,6 @@ fn a_key_that_cannot_sign_is_refused_with_what_to_do() {
     let make = |name: &str, arguments: &[&str]| key(directory.path(), name, arguments);
     assert_eq!(refused(&make("locked", &["-t", "ed25519", "-N", "a passphrase"])), InvalidKey::Encrypted);
     insta::assert_snapshot!(refused(&make("rsa", &["-t", "rsa", "-b", "2048", "-N", ""])), @"is a key of the kind ssh-rsa, and commits are signed with `ssh-ed25519`: make one with `ssh-keygen -t ed25519 -N ''`");
-    insta::assert_snapshot!(refused(&make("ecdsa", &["-t", "ecdsa", "-N", ""])), @"is no private SSH key of the kind `ssh-ed25519`: give the file that `ssh-keygen -t ed25519 -N ''` made, not the one with `.pub`");
-    insta::assert_snapshot!(refused(&Secret::new("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 tag2pr")), @"is no private SSH key of the kind `ssh-ed25519`: give the file that `ssh-keygen -t ed25519 -N ''` made, not the one with `.pub`");
+    insta::assert_snapshot!(refused(&make("ecdsa", &["-t", "ecdsa", "-N", ""])), @"is no private SSH key of the kind `ssh-ed25519`, and no armored OpenPGP key: give the file that `ssh-keygen -t ed25519 -N ''` made, not the one with `.pub`");
+    insta::assert_snapshot!(refused(&Secret::new("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 tag2pr")), @"is no private SSH key of the kind `ssh-ed25519`, and no armored OpenPGP key: give the file that `ssh-keygen -t ed25519 -N ''` made, not the one with `.pub`");
 }

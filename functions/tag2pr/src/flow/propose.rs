@@ -1,7 +1,7 @@
 //! A poke comes in: the repository's base branch decides what is wanted, the ledgers what exists, and what differs
 //! becomes one commit and one pull request for each automation.
 //!
-//! [`prepare`] only reads and plans; [`propose`] does what the plan says. Not applying is the dry run.
+//! [`prepare`] only reads and plans; [`propose`] does what the plan says. Preparing alone is the dry run.
 //!
 //! Every step can be repeated: the same state makes the same commit id, what was last written is remembered before it
 //! is pushed, and ours is looked for before one is opened.
@@ -121,6 +121,8 @@ struct Known {
     /// Records of the same branch under other names, to be removed once this one is written.
     formerly: BTreeSet<String>,
     open: Option<PullRequest>,
+    /// It was open before.
+    ended: Option<PullRequest>,
     /// Opened by two workers at once: the younger ones go.
     duplicates: Vec<PullRequest>,
 }
@@ -470,8 +472,14 @@ async fn ask_forge(outside: Outside<'_>, now: Timestamp) -> Result<(BTreeMap<Str
     for key in outside.objects.list(&Key::proposals(outside.repository)).await? {
         let Some(loaded) = store::load::<Proposed>(outside.objects, &key).await? else { continue };
         let before = loaded.value;
-        let mut known =
-            Known { proposed: before.clone(), before, formerly: BTreeSet::new(), open: None, duplicates: Vec::new() };
+        let mut known = Known {
+            proposed: before.clone(),
+            before,
+            formerly: BTreeSet::new(),
+            open: None,
+            ended: None,
+            duplicates: Vec::new(),
+        };
         let is_direct = known.proposed.branch == outside.repository.base;
         if !is_direct && matches!(known.proposed.fate, Fate::Open | Fate::Settling) {
             let found = outside.host.find(&known.proposed.branch, &outside.repository.base).await?;
@@ -482,6 +490,7 @@ async fn ask_forge(outside: Outside<'_>, now: Timestamp) -> Result<(BTreeMap<Str
             known.duplicates = open.collect();
             if let (None, Some(pull)) = (&known.open, known.before.ended(&ended)) {
                 holds.extend(known.proposed.end(pull, now));
+                known.ended = Some(pull.clone());
             }
         }
         all.insert(known.proposed.name.clone(), known);

@@ -23,7 +23,7 @@ use crate::store::{self, Stored};
 /// So many of the newest deliveries are read.
 const DELIVERIES: usize = 100;
 
-/// So many objects are read at the same time.
+/// So many repositories are read at the same time, and so many deliveries.
 const AT_ONCE: usize = 16;
 
 /// Reads everything that is remembered: a few small objects for each repository, the ledgers of the images that policies

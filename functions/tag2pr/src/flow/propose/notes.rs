@@ -109,6 +109,9 @@ pub(super) async fn remember_decisions(outside: Outside<'_>, prepared: &Prepared
         .await?;
     }
     for known in prepared.proposed.values() {
+        if let Some(pull) = &known.ended {
+            outside.host.note(pull).await?;
+        }
         if !known.formerly.is_empty() {
             take_over(outside, known).await?;
         }

@@ -52,7 +52,10 @@ pub(super) async fn propose_one(
     };
     match did {
         Did::Unchanged(pull) if !pushed && open.is_some() => Ok(Did::Unchanged(pull)),
-        Did::Unchanged(pull) => conclude(outside, proposal, &written, &pull).await.map(|()| Did::Updated(pull)),
+        Did::Unchanged(pull) => {
+            outside.host.note(&PullRequest { head: commit.clone(), ..pull.clone() }).await?;
+            conclude(outside, proposal, &written, &pull).await.map(|()| Did::Updated(pull))
+        }
         Did::Opened(ref pull) | Did::Updated(ref pull) => {
             conclude(outside, proposal, &written, pull).await?;
             Ok(did)
