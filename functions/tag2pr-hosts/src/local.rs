@@ -229,9 +229,13 @@ impl GitHost for Local {
             let records = self.records().await?;
             let same =
                 |record: &&Record| record.state == State::Open && record.branch == *branch && record.base == *base;
-            if let Some(open) = records.iter().find(same) {
-                let number = open.number;
-                return Err(self.refused(format!("a pull request already exists for `{branch}`: #{number}")));
+            for record in records.iter().filter(same) {
+                let now = self.followed(record.clone()).await?;
+                if now.state == State::Open {
+                    let number = now.number;
+                    return Err(self.refused(format!("a pull request already exists for `{branch}`: #{number}")));
+                }
+                self.note(&self.seen(now)).await?;
             }
             let record = Record {
                 number: records.first().map_or(1, |newest| newest.number + 1),
