@@ -85,16 +85,16 @@ impl World for Disk {
         self.git.push_by_somebody_else(branch, &[Entry::file("web.yaml", branch)], "Update")
     }
     async fn merge(&self, number: u64) {
-        self.git.fast_forward("main", &self.branch(number).await);
+        self.git.point("main", &self.branch(number).await);
         self.look().await;
     }
     async fn close_by_person(&self, number: u64) {
         let branch = self.branch(number).await;
-        self.git.fast_forward("kept", &branch);
+        self.git.point("kept", &branch);
         self.git.delete_branch(&branch);
         self.look().await;
         // Somebody may take it back, and has a branch then without a pull request.
-        self.git.fast_forward(&branch, "kept");
+        self.git.point(&branch, "kept");
     }
     async fn comments(&self, number: u64) -> Vec<String> {
         self.local.comments(number).await.unwrap()
@@ -206,7 +206,7 @@ fn what_happens_to_the_branch_later_does_not_change_a_closed_one() {
     let disk = Disk::new();
     let head = disk.push();
     block_on(disk.local.open(&draft("web: 1.4.0"))).unwrap();
-    disk.git.fast_forward("main", "tag2pr/web");
+    disk.git.point("main", "tag2pr/web");
     assert_ne!(disk.push(), head, "before anybody looked");
     assert_eq!(block_on(disk.local.all()).unwrap()[0].state, State::Merged);
     assert_eq!(block_on(disk.local.all()).unwrap()[0].head, head);
@@ -218,7 +218,7 @@ fn what_people_do_with_git_is_what_becomes_of_it() {
     let disk = Disk::new();
     let head = disk.push();
     block_on(disk.local.open(&draft("merged, and its branch removed"))).unwrap();
-    disk.git.fast_forward("main", "tag2pr/web");
+    disk.git.point("main", "tag2pr/web");
     disk.git.delete_branch("tag2pr/web");
     let merged = &block_on(disk.local.all()).unwrap()[0];
     assert_eq!((merged.state, &merged.head), (State::Merged, &head));

@@ -1,7 +1,7 @@
 //! YAML as the parser sees it, event by event, comments included.
 //!
 //! The parser is generic, so it is compiled where it is first used, and every marked file that changes is parsed twice.
-//! Here it is compiled for speed, and the core, which has forty times as much code, for size.
+//! Here it is compiled for speed, and the core, which has much more code, for size.
 
 pub use granit_parser::{ErrorKind, Event, ScalarStyle, ScanError, Span, StructureStyle};
 

@@ -1,8 +1,9 @@
 //! Commits signed with OpenPGP keys that GnuPG made, verified by Git with GnuPG.
 
 use std::fs::Permissions;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tag2pr::secret::Secret;
 use tag2pr_git::{InvalidKey, Signer};
@@ -26,17 +27,7 @@ impl Ring {
     fn gpg(&self, passphrase: &str, arguments: &[&str]) -> String {
         let mut gpg = Command::new("gpg");
         gpg.arg("--homedir").arg(self.0.path());
-        gpg.args([
-            "--faked-system-time",
-            "20250101T000000",
-            "--quiet",
-            "--batch",
-            "--no-tty",
-            "--pinentry-mode",
-            "loopback",
-            "--passphrase",
-            passphrase,
-        ]);
+        gpg.args(["--quiet", "--batch", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", passphrase]);
         let output = gpg.args(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
@@ -45,6 +36,18 @@ impl Ring {
     /// Makes a key, for this use.
     fn make(&self, kind: &str, usage: &str, passphrase: &str) {
         self.gpg(passphrase, &["--quick-generate-key", "tag2pr <tag2pr@example.org>", kind, usage, "never"]);
+    }
+
+    /// As a person does it, question by question.
+    fn revoke_subkey(&self, number: usize) {
+        let mut gpg = Command::new("gpg");
+        gpg.arg("--homedir").arg(self.0.path());
+        gpg.args(["--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "", "--command-fd", "0"]);
+        gpg.args(["--edit-key", &self.fingerprint()]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut process = gpg.spawn().unwrap();
+        let said = format!("key {number}\nrevkey\ny\n0\n\ny\nsave\n");
+        process.stdin.take().unwrap().write_all(said.as_bytes()).unwrap();
+        assert!(process.wait().unwrap().success());
     }
 
     fn fingerprint(&self) -> String {
@@ -110,6 +113,21 @@ async fn a_subkey_signs_where_the_main_key_may_not() {
     let subkeys = ring.exported("--export-secret-subkeys", "");
     assert_ne!(subkeys.expose(), whole.expose());
     ring.verifies(&subkeys).await;
+}
+
+/// The last one would be taken; it is revoked, so it is the one before it.
+#[tokio::test]
+async fn a_subkey_that_is_revoked_does_not_sign() {
+    let Some(ring) = Ring::new() else { return };
+    ring.make("ed25519", "cert", "");
+    for _ in 0..2 {
+        ring.gpg("", &["--quick-add-key", &ring.fingerprint(), "ed25519", "sign", "never"]);
+    }
+    ring.revoke_subkey(2);
+    ring.verifies(&ring.exported("--export-secret-keys", "")).await;
+    ring.revoke_subkey(1);
+    let refused = Signer::new(&ring.exported("--export-secret-keys", "")).err();
+    assert_eq!(refused, Some(InvalidKey::OpenPgp("no key in it may sign")));
 }
 
 #[test]

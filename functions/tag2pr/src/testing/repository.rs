@@ -147,12 +147,12 @@ impl FakeRepository {
         self.push_by_somebody_else(into, &entries, &format!("Merge {branch}"))
     }
 
-    /// Somebody else moves a branch on to where another is.
+    /// Somebody else points a branch, which may be new, at where another is.
     ///
     /// # Panics
     ///
     /// When there is no such other branch.
-    pub fn fast_forward(&self, branch: &str, to: &str) {
+    pub fn point(&self, branch: &str, to: &str) {
         let mut world = self.world();
         let head = world.branches.get(to).cloned().unwrap_or_else(|| panic!("no branch {to}"));
         world.branches.insert(branch.to_owned(), head);
