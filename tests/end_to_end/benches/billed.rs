@@ -17,10 +17,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use tag2pr::delivery::read_headers;
-use tag2pr_end_to_end::emulator::{Emulator, event};
-use tag2pr_end_to_end::{measured, project, story};
+use serde_json::json;
+use tag2pr_end_to_end::emulator::Emulator;
+use tag2pr_end_to_end::{home_lab, measured};
 use tag2pr_standins::git_http::GitHttp;
 use tag2pr_standins::github::GitHub;
 use tag2pr_standins::registry::{Access, Listing, Registry};
@@ -61,12 +60,7 @@ impl Lab {
         let registry = Registry::start(Listing::AllAtOnceUnsorted, Access::Open);
         let github = GitHub::start("acme", "fleet", "token of the robot");
         let fleet = git.create("acme/fleet.git");
-        let mut manifests = story("2-home-lab");
-        for entry in &mut manifests {
-            let text = String::from_utf8_lossy(&entry.bytes).into_owned();
-            entry.bytes = text.replace("192.168.0.40:5000", &registry.address().to_string()).into_bytes();
-        }
-        fleet.push("main", &manifests, "The home lab");
+        fleet.push("main", &home_lab::manifests(&registry), "The home lab");
         github.hosts(&fleet);
 
         let folder = tempfile::tempdir().unwrap();
@@ -100,7 +94,7 @@ impl Lab {
 
     async fn measure(&self, rounds: usize) {
         // The first look at the repository, and the pull request that later pushes change.
-        self.tick().await;
+        home_lab::tick(&self.lambda).await;
         self.propose().await;
         self.push(0).await;
         self.propose().await;
@@ -126,7 +120,7 @@ impl Lab {
         let mut tick = Measure::of("sweep", "a tick with nothing due", 512);
         for _ in 0..rounds {
             nothing.add(&self.lambda, self.propose()).await;
-            tick.add(&self.lambda, self.tick()).await;
+            tick.add(&self.lambda, home_lab::tick(&self.lambda)).await;
         }
         for measure in [push, change, nothing, tick] {
             measure.tell();
@@ -143,23 +137,9 @@ impl Lab {
         tell("bytes that `propose` writes for a push that changes a pull request", &thousands(written / rounds));
     }
 
-    /// The next push of the frontend: the registry has the tag, and says so.
+    /// The next push of the frontend.
     async fn push(&self, round: usize) {
-        let read = |extension| fs::read_to_string(project().join(format!("events/stories/2-frontend.{extension}")));
-        let headers = read_headers(&read("headers").unwrap()).unwrap();
-        let recorded: Value = serde_json::from_str(&read("json").unwrap()).unwrap();
-        let resource = &recorded["event_data"]["resources"][0];
-        let tag = format!("main-f9e1f0b-17072000{round:02}");
-        self.registry.push("frontend", &tag, resource["digest"].as_str().unwrap());
-        let body = recorded.to_string().replace(resource["tag"].as_str().unwrap(), &tag);
-        let body = body.replace("192.168.0.40:5000", &self.registry.address().to_string());
-        let (status, answer) = self.lambda.deliver("/hooks/harbor", headers, body.into_bytes()).await;
-        assert_eq!((status, &answer["poked"]), (200, &json!(1)), "{answer}\n{}", self.lambda.log());
-    }
-
-    async fn tick(&self) {
-        let (status, answer) = self.lambda.invoke("sweep", &event("sweep-schedule")).await;
-        assert_eq!((status, &answer["failed"]), (200, &json!(0)), "{answer}\n{}", self.lambda.log());
+        home_lab::push(&self.lambda, &self.registry, &format!("main-f9e1f0b-17072000{round:02}")).await;
     }
 
     /// Hands over the newest poke, alone.

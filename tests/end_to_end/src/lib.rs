@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod browser;
 pub mod emulator;
+pub mod home_lab;
 pub mod measured;
 pub mod proxy;
 pub mod recorder;

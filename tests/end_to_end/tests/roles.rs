@@ -5,14 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::{Value, json};
-use tag2pr::delivery::read_headers;
 use tag2pr::keys::Key;
 use tag2pr::seams::Expected;
 use tag2pr_end_to_end::aws::Aws;
-use tag2pr_end_to_end::emulator::{Emulator, event};
+use tag2pr_end_to_end::emulator::Emulator;
 use tag2pr_end_to_end::measured::stands_in_the_readme;
 use tag2pr_end_to_end::recorder::{Call, Recorder};
-use tag2pr_end_to_end::{project, story};
+use tag2pr_end_to_end::{home_lab, project};
 use tag2pr_standins::git::{self, Bare};
 use tag2pr_standins::registry::{Access, Listing, Registry};
 
@@ -114,11 +113,7 @@ impl World {
         let registry = Registry::start(Listing::AllAtOnceUnsorted, Access::Open);
         let host = registry.address().to_string();
         let fleet = Bare::create(&folder.path().join("fleet.git"));
-        let mut manifests = story("2-home-lab");
-        for entry in &mut manifests {
-            entry.bytes = String::from_utf8_lossy(&entry.bytes).replace("192.168.0.40:5000", &host).into_bytes();
-        }
-        fleet.push("main", &manifests, "The home lab");
+        fleet.push("main", &home_lab::manifests(&registry), "The home lab");
         let secrets = BTreeMap::from([
             ("WebhookSecret", aws.keep_one_of("webhooks", &json!({ "harbor": "harbor-example-secret" })).await),
             ("AccessSecret", aws.keep_one_of("access", &json!({ "registry": "robot:password" })).await),
@@ -150,22 +145,12 @@ impl World {
         Some(Self { lambda, aws, recorders, secrets, registry, _folder: folder })
     }
 
-    /// A push of the frontend: the registry has the tag, and says so.
     async fn push(&self, tag: &str) {
-        let read = |extension| fs::read_to_string(project().join(format!("events/stories/2-frontend.{extension}")));
-        let headers = read_headers(&read("headers").unwrap()).unwrap();
-        let recorded: Value = serde_json::from_str(&read("json").unwrap()).unwrap();
-        let resource = &recorded["event_data"]["resources"][0];
-        self.registry.push("frontend", tag, resource["digest"].as_str().unwrap());
-        let body = recorded.to_string().replace(resource["tag"].as_str().unwrap(), tag);
-        let body = body.replace("192.168.0.40:5000", &self.registry.address().to_string());
-        let (status, answer) = self.lambda.deliver("/hooks/harbor", headers, body.into_bytes()).await;
-        assert_eq!((status, &answer["poked"]), (200, &json!(1)), "{answer}\n{}", self.lambda.log());
+        home_lab::push(&self.lambda, &self.registry, tag).await;
     }
 
     async fn tick(&self) {
-        let (status, answer) = self.lambda.invoke("sweep", &event("sweep-schedule")).await;
-        assert_eq!((status, &answer["failed"]), (200, &json!(0)), "{answer}\n{}", self.lambda.log());
+        home_lab::tick(&self.lambda).await;
     }
 
     /// Serves the pokes that wait.
