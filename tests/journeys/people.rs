@@ -113,6 +113,30 @@ fn when_the_base_gets_the_values_by_hand_the_pull_request_is_closed_with_a_word(
 }
 
 #[test]
+fn one_of_two_values_that_came_by_hand_and_was_taken_back_by_hand_is_held_too() {
+    let mut world = home_lab();
+    world.deliver("stories/2-frontend");
+    world.deliver("stories/2-backend");
+    world.serve();
+    assert_eq!(world.open().title, "Update backend and frontend");
+
+    world.edit(BASE, FRONTEND_FILE, "main-f9e1f0b-1707200000", "main-abc1234-1707300000");
+    world.propose();
+    assert_eq!(world.open().title, "Update backend to main-0e4d5f6-1707303600", "the rest of it stays open");
+    world.edit(BASE, FRONTEND_FILE, "main-abc1234-1707300000", "main-f9e1f0b-1707200000");
+    world.propose();
+
+    assert_eq!(world.open().title, "Update backend to main-0e4d5f6-1707303600");
+    let held = world.holds();
+    assert_eq!(held.len(), 1);
+    let beside =
+        "it came to the base branch beside https://forge.test/acme/fleet/pull/1, and was then taken back there";
+    assert!(held[0].reason.starts_with(beside), "{}", held[0].reason);
+    newer(&mut world);
+    assert_eq!(world.open().title, "Update backend and frontend");
+}
+
+#[test]
 fn a_newer_value_by_hand_is_not_taken_back() {
     let mut world = proposed();
     world.edit(BASE, FRONTEND_FILE, "main-f9e1f0b-1707200000", "main-fffffff-1709999999");

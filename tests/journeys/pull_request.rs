@@ -1,6 +1,6 @@
 //! The pull request of the second story, as a reviewer sees it.
 
-use super::stories::home_lab;
+use super::stories::{FRONTEND, home_lab};
 use super::world::World;
 
 fn second_story() -> World {
@@ -53,6 +53,33 @@ fn its_title_and_body() {
 
     <sub>By tag2pr, for the automation `flux-system/flux-system`, after deliveries `019ca945f460-ee58a385d22a`, `019ca97ce2e0-fd08e169a77f`</sub>
     "#);
+}
+
+#[test]
+fn it_says_what_it_brought_before() {
+    let mut world = second_story();
+    let place = |world: &World| -> Vec<String> {
+        let body = world.open().body;
+        body.lines().filter(|line| line.contains("takes the place")).map(str::to_owned).collect()
+    };
+    assert_eq!(place(&world), Vec::<String>::new(), "nothing was there before");
+
+    world.push(&format!("{FRONTEND}:main-0000001-1707400000"));
+    world.serve();
+    let newer = ["- It takes the place of `main-abc1234-1707300000`, which this pull request offered before."];
+    assert_eq!(place(&world), newer, "the backend is what it was");
+    world.propose();
+    assert_eq!(place(&world), newer, "a look without news changes nothing");
+
+    world.push(&format!("{FRONTEND}:main-0000002-1707500000"));
+    world.serve();
+    assert_eq!(place(&world).join(""), newer[0].replace("main-abc1234-1707300000", "main-0000001-1707400000"));
+
+    // The next pull request has a past of its own.
+    world.forge.close_by_person(1);
+    world.push(&format!("{FRONTEND}:main-0000003-1707600000"));
+    world.serve();
+    assert_eq!((world.open().number, place(&world)), (2, Vec::new()));
 }
 
 #[test]

@@ -39,6 +39,11 @@ fn play(order: &[usize], served: &[bool]) -> World {
     world
 }
 
+/// A body without what is true of one way alone: which values the pull request brought before.
+fn without_its_past(body: &str) -> String {
+    body.split_inclusive('\n').filter(|line| !line.starts_with("- It takes the place of")).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
@@ -53,7 +58,7 @@ proptest! {
         let (expected, open) = (straight.open(), other.open());
         prop_assert_eq!(other.head(PROPOSAL), straight.head(PROPOSAL), "the same commit, to the last byte");
         prop_assert_eq!(other.git.files(PROPOSAL), straight.git.files(PROPOSAL));
-        prop_assert_eq!((open.title, open.body, open.number), (expected.title, expected.body, 1));
+        prop_assert_eq!((open.title, without_its_past(&open.body), open.number), (expected.title, expected.body, 1));
         prop_assert_eq!(other.forge.pulls().len(), 1);
     }
 }

@@ -13,6 +13,7 @@ use tag2pr::ledger::News;
 use tag2pr::markers::Change;
 use tag2pr::plan::{Line, Outcome};
 use tag2pr::proposal::Proposal;
+use tag2pr::seams::RepositoryId;
 use tag2pr_connect::Deployment;
 use textwrap::core::display_width;
 
@@ -71,18 +72,28 @@ impl Passed {
     }
 }
 
-/// Looks at every repository once; one that fails stops no other.
+/// Looks at every repository; one that fails stops no other. What one says for another that was looked at before is
+/// served, too.
 pub async fn pass(deployment: &Deployment) -> Vec<Passed> {
     let mut passed = Vec::new();
     for repository in deployment.repositories() {
-        let passing = inbox::pass(deployment, &repository.id);
-        let (done, error) = match patiently(format!("looking at {}", repository.id), passing).await {
-            Ok(report) => (report.sentences(), None),
-            Err(error) => (Vec::new(), Some(error.to_string())),
-        };
-        passed.push(Passed { repository: repository.id.to_string(), done, error });
+        passed.push(look(deployment, &repository.id).await);
+    }
+    for (repository, passed) in deployment.repositories().iter().zip(&mut passed) {
+        if !passed.failed() && inbox::waiting(deployment, &repository.id).await.is_ok_and(|pokes| !pokes.is_empty()) {
+            *passed = look(deployment, &repository.id).await;
+        }
     }
     passed
+}
+
+async fn look(deployment: &Deployment, repository: &RepositoryId) -> Passed {
+    let passing = inbox::pass(deployment, repository);
+    let (done, error) = match patiently(format!("looking at {repository}"), passing).await {
+        Ok(report) => (report.sentences(), None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    Passed { repository: repository.to_string(), done, error }
 }
 
 /// Writes the status page, and says who could not be told what happened. What was done stays done if that fails.
@@ -121,10 +132,10 @@ pub async fn dry_run(deployment: &Deployment, replayed: &[(ImageName, News)], fo
 
 fn planned(proposal: Proposal) -> PlannedProposal {
     PlannedProposal {
+        body: proposal.body(),
         name: proposal.name,
         branch: proposal.branch,
         title: proposal.title,
-        body: proposal.body,
         message: proposal.message,
         changes: proposal.changes,
     }
@@ -228,7 +239,7 @@ pub fn pull_request(proposal: &Proposal, state: &str) {
         line(format!("  {bar} {}", styled(DIM, text)));
     }
     line(format!("  {bar}"));
-    for text in markdown::lines(&proposal.body, width() - 4) {
+    for text in markdown::lines(&proposal.body(), width() - 4) {
         line(format!("  {bar} {text}").trim_end());
     }
     line(format!("  {}", styled(DIM, "╰")));

@@ -49,6 +49,9 @@ pub struct Bump {
     pub delivery: Option<String>,
     /// Why this tag: one sentence each, in Markdown.
     pub why: Vec<String>,
+    /// What the open pull request brought for this policy before, as people tell it from the new value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
 }
 
 impl Bump {
@@ -57,6 +60,16 @@ impl Bump {
         match &self.digest {
             Some(digest) if self.moved => format!("{}@{}", self.tag, digest.short()),
             _ => self.tag.clone(),
+        }
+    }
+
+    /// What this value takes the place of in an open pull request that brings another one now.
+    fn follows(&self, offered: &Value) -> Option<String> {
+        let is_same = |digest: &Digest| self.digest.as_ref().is_none_or(|own| own == digest);
+        match &offered.digest {
+            _ if offered.tag.as_str() != self.tag => Some(offered.tag.to_string()),
+            Some(digest) if !is_same(digest) => Some(format!("{}@{}", offered.tag, digest.short())),
+            _ => offered.instead_of.clone(),
         }
     }
 }
@@ -74,8 +87,6 @@ pub struct Proposal {
     pub is_direct: bool,
     /// One line.
     pub title: String,
-    /// Markdown.
-    pub body: String,
     /// The commit's message, whole.
     pub message: String,
     /// The commit's author and committer.
@@ -103,6 +114,19 @@ pub struct Proposal {
 }
 
 impl Proposal {
+    /// What people read under its title: Markdown.
+    pub fn body(&self) -> String {
+        body(self)
+    }
+
+    /// Lets it say what it takes the place of in a pull request that is open, and brings these values.
+    pub fn follow(&mut self, offered: &[Value]) {
+        for bump in &mut self.bumps {
+            let before = offered.iter().find(|value| value.policy == bump.policy);
+            bump.instead_of = before.and_then(|before| bump.follows(before));
+        }
+    }
+
     /// What it brings, as it is remembered.
     pub fn values(&self) -> Vec<Value> {
         self.bumps
@@ -116,6 +140,7 @@ impl Proposal {
                     image: bump.image.clone(),
                     tag: bump.tag.parse().ok()?,
                     digest: bump.digest.clone(),
+                    instead_of: bump.instead_of.clone(),
                 })
             })
             .collect()
@@ -141,6 +166,9 @@ pub struct Value {
     /// In how many places of these files.
     #[serde(default)]
     pub places: usize,
+    /// What its pull request brought in its place before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
 }
 
 /// How a pull request shall be, beside what is in it.
@@ -201,7 +229,6 @@ pub fn compose(mut parts: Parts) -> Option<Proposal> {
     let (title, wrong) = message::title(&own, &parts);
     let (message, problem) = message::message(&own, &parts);
     Some(Proposal {
-        body: body(&parts),
         message,
         at: parts.bumps.iter().filter_map(|bump| bump.pushed_at).max().unwrap_or(parts.otherwise_at),
         title,
@@ -242,9 +269,9 @@ fn title(parts: &Parts) -> String {
     })
 }
 
-fn body(parts: &Parts) -> String {
+fn body(of: &Proposal) -> String {
     let mut text = String::from("| Image | From | To | Pushed | Digest |\n|---|---|---|---|---|\n");
-    for bump in &parts.bumps {
+    for bump in &of.bumps {
         let from: Vec<String> = bump.from.iter().map(|from| cell(from)).collect();
         let pushed = match (&bump.pushed_at, &bump.actor) {
             (Some(at), Some(actor)) => format!("{} by {}", minute(*at), cell(actor)),
@@ -260,15 +287,18 @@ fn body(parts: &Parts) -> String {
             cell(&bump.to())
         );
     }
-    text.push_str(if parts.bumps.len() == 1 { "\n### Why this tag\n" } else { "\n### Why these tags\n" });
-    for bump in &parts.bumps {
+    text.push_str(if of.bumps.len() == 1 { "\n### Why this tag\n" } else { "\n### Why these tags\n" });
+    for bump in &of.bumps {
         let _ = writeln!(text, "\n{}, in {}:\n", code(&bump.policy.to_string()), code(&bump.place));
         for sentence in &bump.why {
             let _ = writeln!(text, "- {sentence}");
         }
+        if let Some(former) = &bump.instead_of {
+            let _ = writeln!(text, "- It takes the place of {}, which this pull request offered before.", code(former));
+        }
     }
     text.push_str("\n### What changes\n\n");
-    for change in parts.changes.iter().take(CHANGES) {
+    for change in of.changes.iter().take(CHANGES) {
         let (old, new) = change.shown();
         let object = change.object.as_ref().filter(|object| !object.kind.is_empty()).map_or(String::new(), |object| {
             let name = [object.namespace.as_str(), object.name.as_str()];
@@ -278,8 +308,8 @@ fn body(parts: &Parts) -> String {
         let place = code(&format!("{}:{}", change.file, change.line));
         let _ = writeln!(text, "- {place}{object}: {} → {}", code(&old), code(&new));
     }
-    if parts.changes.len() > CHANGES {
-        let _ = writeln!(text, "- and {} more, in the diff", parts.changes.len() - CHANGES);
+    if of.changes.len() > CHANGES {
+        let _ = writeln!(text, "- and {} more, in the diff", of.changes.len() - CHANGES);
     }
     let _ = write!(
         text,
@@ -290,16 +320,16 @@ fn body(parts: &Parts) -> String {
          - **Commit** to its branch: tag2pr leaves the branch to you.\n\
          - **Roll back** later by putting the old value back: tag2pr does not propose the tag again.\n\n\
          <sub>By tag2pr, for the automation {}{}{}</sub>\n",
-        code(&name::readable(&parts.automation)),
-        part(parts),
-        deliveries(&parts.bumps)
+        code(&name::readable(&of.automation)),
+        part(of),
+        deliveries(&of.bumps)
     );
     text
 }
 
 /// Which part of its automation it is, if it is not all of it.
-fn part(parts: &Parts) -> String {
-    let part = parts.name.strip_prefix(parts.automation.as_str()).and_then(|rest| rest.strip_prefix('.'));
+fn part(of: &Proposal) -> String {
+    let part = of.name.strip_prefix(of.automation.as_str()).and_then(|rest| rest.strip_prefix('.'));
     part.map(|part| format!(", part {}", code(&name::readable(part)))).unwrap_or_default()
 }
 
@@ -337,6 +367,7 @@ mod tests {
             actor: None,
             delivery: None,
             why: Vec::new(),
+            instead_of: None,
         }
     }
 
@@ -387,6 +418,28 @@ mod tests {
         let proposal = proposal(vec![moved]);
         assert_eq!(proposal.title, "Update web to main@sha256:6cb76cb76cb7");
         assert!(proposal.message.contains("web: main@sha256:8f54f5f991cd -> main@sha256:6cb76cb76cb7\n"));
+    }
+
+    #[test]
+    fn what_took_another_place_says_which_until_something_else_does() {
+        let digest = |part: &str| format!("sha256:{}", part.repeat(16)).parse::<Digest>().unwrap();
+        let is = |tag: &str, part: &str| Bump { digest: Some(digest(part)), ..bump("web", "web", "1.0", tag) };
+        let mut offered = proposal(vec![is("1.1", "aaaa")]);
+        for (next, expected) in [
+            (is("1.1", "aaaa"), None),
+            (is("1.2", "bbbb"), Some("1.1")),
+            (is("1.2", "bbbb"), Some("1.1")),
+            (is("1.2", "cccc"), Some("1.2@sha256:bbbbbbbbbbbb")),
+            (is("1.1", "aaaa"), Some("1.2")),
+        ] {
+            let mut next = proposal(vec![next]);
+            next.follow(&offered.values());
+            assert_eq!(next.bumps[0].instead_of.as_deref(), expected);
+            assert_eq!(next.body().contains("which this pull request offered before"), expected.is_some());
+            offered = next;
+        }
+        offered.follow(&[]);
+        assert_eq!(offered.bumps[0].instead_of, None, "a pull request that is not open offers nothing");
     }
 
     #[test]

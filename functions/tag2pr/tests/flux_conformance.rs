@@ -396,6 +396,7 @@ fn commit_message(row: &MessageRow) -> Result<String, String> {
             actor: None,
             delivery: None,
             why: Vec::new(),
+            instead_of: None,
         }
     });
     let [automation] = manifests.automations.as_slice() else { return Err(format!("{:?}", manifests.passed_over)) };

@@ -421,6 +421,10 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         new_holds.extend(rolled_back);
         draft = answers.plan(outside, &mut manifests, &ledgers, &holds, &standing, now).await?;
     }
+    for proposal in &mut draft.proposals {
+        let open = proposed.get(&proposal.name).filter(|known| known.open.is_some());
+        proposal.follow(open.map_or(&[], |known| &known.proposed.values));
+    }
     let Answers { learned, missed, mut waiting, .. } = answers;
     waiting.dedup();
     let settling = draft.proposals.iter().filter_map(|proposal| {

@@ -356,6 +356,7 @@ impl<'a> Draft<'a> {
             actor: chosen.actor.clone(),
             delivery: chosen.delivery.clone(),
             why,
+            instead_of: None,
         });
     }
 }

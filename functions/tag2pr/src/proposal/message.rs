@@ -288,6 +288,7 @@ pub(crate) fn sample(policy: &crate::policy::PolicyName) -> (Change, Bump) {
         actor: None,
         delivery: None,
         why: Vec::new(),
+        instead_of: None,
     };
     (change, bump)
 }

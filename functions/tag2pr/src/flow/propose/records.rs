@@ -159,9 +159,22 @@ impl Proposed {
 
     /// Notes which of its values stand on the base branch without its pull request having been merged.
     pub(super) fn note_beside(&mut self, url: &str, manifests: &Manifests) {
-        let stand = self.values.iter().filter(|value| standing(value, manifests) >= value.places.max(1));
-        let beside = stand.map(|value| Merged { value: value.clone(), url: url.to_owned(), is_beside: true });
-        self.note(beside.collect());
+        self.note(self.beside(url, &[], manifests));
+    }
+
+    /// What was merged, and what of an open pull request came to the base branch by another way and is not in it any more.
+    pub(super) fn merged_beside(&self, still: &[Value], manifests: &Manifests) -> Vec<Merged> {
+        let mut noted = self.clone();
+        if let Some(url) = self.url.as_ref().filter(|_| self.fate == Fate::Open) {
+            noted.note(self.beside(url, still, manifests));
+        }
+        noted.merged
+    }
+
+    fn beside(&self, url: &str, still: &[Value], manifests: &Manifests) -> Vec<Merged> {
+        let gone = self.values.iter().filter(|value| still.iter().all(|still| still.policy != value.policy));
+        let stand = gone.filter(|value| standing(value, manifests) >= value.places.max(1));
+        stand.map(|value| Merged { value: value.clone(), url: url.to_owned(), is_beside: true }).collect()
     }
 
     fn note(&mut self, merged: Vec<Merged>) {

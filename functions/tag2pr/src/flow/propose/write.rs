@@ -176,9 +176,9 @@ fn draft(outside: Outside<'_>, prepared: &Prepared, proposal: &Proposal) -> Draf
     let body = match frozen {
         Some(wait) => {
             let until = minute(wait.until);
-            format!("> Frozen until {until}: it is a draft until then.\n\n{}", proposal.body)
+            format!("> Frozen until {until}: it is a draft until then.\n\n{}", proposal.body())
         }
-        None => proposal.body.clone(),
+        None => proposal.body(),
     };
     Draft {
         branch: proposal.branch.clone(),
@@ -229,13 +229,14 @@ async fn remember(
         commits.extend(head.filter(|head| !commits.contains(head)).cloned());
         // Another worker may have opened it since the forge was asked.
         let opened = before.filter(|was| was.fate == Fate::Open);
+        let values = proposal.values();
         Some(Proposed {
             name: proposal.name.clone(),
             automation: (proposal.automation != proposal.name).then(|| proposal.automation.clone()),
             branch: proposal.branch.clone(),
             commits,
-            values: proposal.values(),
-            merged: before.map(|was| was.merged.clone()).unwrap_or_default(),
+            merged: before.map(|was| was.merged_beside(&values, &prepared.manifests)).unwrap_or_default(),
+            values,
             title: proposal.title.clone(),
             shown: Some(shown.clone()),
             pull_request: open.map(|pull| pull.number).or(opened.and_then(|was| was.pull_request)),
