@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod journeys {
+    mod across;
     mod bad_input;
     mod checking;
     mod cost;

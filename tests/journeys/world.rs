@@ -67,6 +67,8 @@ pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) secrets: BTreeMap<String, Vec<Secret>>,
     pub(crate) repository: RepositoryId,
+    /// All that are configured.
+    pub(crate) repositories: Vec<RepositoryId>,
     pub(crate) unasked: BTreeSet<String>,
     aliases: BTreeMap<String, String>,
     pub(crate) pace: Pace,
@@ -136,6 +138,7 @@ impl World {
         tree(&root().join(format!("tests/stories/{story}/manifests")), "", &mut files);
         let git = Arc::new(FakeRepository::with(BASE, &files));
         let published = Arc::new(FakeKeySets::default());
+        let fleet = RepositoryId { host: "git.example".into(), path: "acme/fleet".into(), base: BASE.into() };
         let secret = |(source, secret): (&str, &str)| (source.to_owned(), vec![Secret::new(secret)]);
         Self {
             store: Memory::new(),
@@ -147,7 +150,8 @@ impl World {
             registry: FakeRegistry::new(),
             config: Config::parse("tag2pr.yaml", CONFIG).unwrap(),
             secrets: SECRETS.into_iter().map(secret).collect(),
-            repository: RepositoryId { host: "git.example".into(), path: "acme/fleet".into(), base: BASE.into() },
+            repositories: vec![fleet.clone()],
+            repository: fleet,
             unasked: BTreeSet::new(),
             aliases: BTreeMap::from([("harbor.lan".to_owned(), "192.168.0.40:5000".to_owned())]),
             pace: Pace { listing: SignedDuration::from_hours(1), requests: 200 },
@@ -279,6 +283,8 @@ impl World {
             host: &self.forge,
             registry: &self.registry,
             repository: &self.repository,
+            repositories: &self.repositories,
+            pokes: &self.outbox,
             unasked: &self.unasked,
             aliases: &self.aliases,
             writer,

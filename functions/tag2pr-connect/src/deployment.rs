@@ -36,6 +36,7 @@ pub struct Deployment {
     unasked: BTreeSet<String>,
     aliases: BTreeMap<String, String>,
     repositories: Vec<Repository>,
+    ids: Vec<RepositoryId>,
     pace: sweep::Pace,
     config: config::Config,
     targets: Vec<Box<dyn Target>>,
@@ -84,19 +85,16 @@ impl Deployment {
             settings.config.registries.iter().map(|one| registry(one, settings, secrets)).collect::<Result<_, _>>()?;
         let client = Client::new(registries, Others::Anonymous).map_err(|error| unusable(error.to_string()))?;
         let unasked = settings.config.registries.iter().filter(|one| !one.confirm).map(|one| one.host.clone());
-        let repositories = settings
-            .config
-            .repositories
-            .iter()
-            .enumerate()
-            .map(|(index, one)| repository(index, one, settings, secrets))
-            .collect::<Result<_, _>>()?;
+        let repositories = settings.config.repositories.iter().enumerate();
+        let repositories: Vec<Repository> =
+            repositories.map(|(index, one)| repository(index, one, settings, secrets)).collect::<Result<_, _>>()?;
         Ok(Self {
             objects: Arc::clone(&settings.objects),
             pokes: pokes(settings)?,
             registry: Arc::new(Counted::new(client)),
             unasked: unasked.collect(),
             aliases: settings.config.aliases(),
+            ids: repositories.iter().map(|one| one.id.clone()).collect(),
             repositories,
             pace: pace(settings.config.sweep),
             config: settings.config.clone(),
@@ -170,8 +168,7 @@ impl Deployment {
             return Ok(());
         }
         let written = async {
-            let repositories: Vec<RepositoryId> = self.repositories.iter().map(|one| one.id.clone()).collect();
-            let remembered = status::read(&*self.objects, &self.config, &repositories, ledgers, writer, now).await?;
+            let remembered = status::read(&*self.objects, &self.config, &self.ids, ledgers, writer, now).await?;
             let page = page::render(&Status::of(&remembered, now));
             self.objects.put(&Key::status_page(), page.into_bytes(), Expected::Anything).await.map(|_| ())
         };
@@ -186,7 +183,7 @@ impl Deployment {
 
     /// Tells what is left to be told: of refusals and listings, and what nobody could be told of before.
     async fn tell_the_rest(&self, writer: &str, now: Timestamp) {
-        for id in self.repositories.iter().map(|one| &one.id) {
+        for id in &self.ids {
             match notify::is_waiting(self.telling(writer), id, now).await {
                 Ok(false) => {}
                 Ok(true) => {
@@ -232,6 +229,8 @@ impl Deployment {
             host,
             registry: &*self.registry,
             repository: &repository.id,
+            repositories: &self.ids,
+            pokes: &*self.pokes,
             unasked: &self.unasked,
             aliases: &self.aliases,
             writer,
@@ -244,12 +243,11 @@ impl Deployment {
     ///
     /// Those of [`sweep::sweep`].
     pub async fn sweep(&self, what: sweep::What, writer: &str, now: Timestamp) -> Result<sweep::Report, Error> {
-        let repositories: Vec<RepositoryId> = self.repositories.iter().map(|one| one.id.clone()).collect();
         let outside = sweep::Outside {
             objects: &*self.objects,
             pokes: &*self.pokes,
             registry: &*self.registry,
-            repositories: &repositories,
+            repositories: &self.ids,
             unasked: &self.unasked,
             pace: self.pace,
             writer,

@@ -22,7 +22,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tag2pr::manifests::{Interest, Manifests, Reading};
+use tag2pr::manifests::{Interest, Manifests, Neighbours, Reading};
 use tag2pr::markers::{self, NewImage, Setter};
 use tag2pr::seams::{GitRepository as _, RepositoryId, Wanted};
 use tag2pr_git::{Repository, Settings};
@@ -82,7 +82,7 @@ async fn read(bare: &Path, branch: &str, before: Option<&Reading>) -> Result<(Re
     let wanted = Wanted { seen, ..Wanted::new(move |path, bytes| interest.wants(path, bytes)) };
     let snapshot = git.snapshot(branch, &wanted).await.map_err(|error| error.to_string())?;
     let here = RepositoryId { host: "local".to_owned(), path: String::new(), base: "main".to_owned() };
-    Ok((git, Manifests::read(&here, snapshot, before)))
+    Ok((git, Manifests::read(Neighbours::none(&here), snapshot, before)))
 }
 
 fn new(_: &Setter) -> Option<NewImage> {

@@ -109,6 +109,11 @@ impl Key {
         Self(format!("{}index.json", Self::repository(repository)))
     }
 
+    /// What other repositories say for this one.
+    pub fn elsewhere(repository: &RepositoryId) -> Self {
+        Self(format!("{}elsewhere.json", Self::repository(repository)))
+    }
+
     /// What was last proposed under this name.
     pub fn proposal(repository: &RepositoryId, name: &str) -> Self {
         Self(format!("{}proposals/{}.json", Self::repository(repository), segment(name)))

@@ -1,6 +1,7 @@
 //! What one commit of a manifests repository asks for: its policies, its automations, its markers.
 
 mod automations;
+mod elsewhere;
 mod policies;
 mod reading;
 mod stages;
@@ -10,6 +11,8 @@ use std::sync::OnceLock;
 
 use jiff::SignedDuration;
 
+use self::elsewhere::Voice;
+pub use self::elsewhere::{Elsewhere, ForOthers, Neighbours};
 pub use self::reading::Reading;
 pub use self::stages::{After, Broken, BrokenStage};
 use crate::flux::{self, Selector};
@@ -22,7 +25,7 @@ use crate::problem::{Place, Problem};
 use crate::proposal::Wishes;
 use crate::proposal::message::MessageTemplate;
 use crate::repository_settings::{self, RepositorySettings};
-use crate::seams::{Author, CommitId, File, LeftOut, RepositoryId, Snapshot, Why};
+use crate::seams::{Author, CommitId, File, LeftOut, Snapshot, Why};
 
 /// Which files of a manifests repository matter: the rest is not even kept in memory.
 ///
@@ -67,6 +70,8 @@ pub struct Manifests {
     pub markers: BTreeMap<String, Vec<Marker>>,
     /// What need not be read again at the next commit.
     pub reading: Reading,
+    /// What its automations say for other repositories; unknown while something in it cannot be read.
+    pub for_others: Option<ForOthers>,
     /// What could not be read.
     pub problems: Vec<Problem>,
     /// Symbolic links to files with marked values, or out of the repository: they are not followed.
@@ -139,9 +144,9 @@ impl Automation {
 }
 
 impl Manifests {
-    /// Reads everything that the files of a commit say to this repository and base. `before` is what the snapshot's known
-    /// files are known from.
-    pub fn read(repository: &RepositoryId, mut snapshot: Snapshot, before: Option<&Reading>) -> Self {
+    /// Reads everything that the files of a commit say to this repository and base, and what others say for it. `before` is
+    /// what the snapshot's known files are known from.
+    pub fn read(neighbours: Neighbours<'_>, mut snapshot: Snapshot, before: Option<&Reading>) -> Self {
         let found = flux::read(&snapshot.files);
         let mut problems = found.problems.clone();
         let settings = match settings(&snapshot.files) {
@@ -169,8 +174,11 @@ impl Manifests {
         all_markers.retain(|_, markers| !markers.is_empty());
         let not_read = NotRead::of(&snapshot.left_out, &rules, |file| all_markers.contains_key(file));
         problems.extend(not_read.too_large);
-        let policies = policies::declare(&found, settings.as_ref());
-        let followed = automations::follow(&found, settings.as_ref(), &policies, repository);
+        let own = Voice { of: None, found, settings };
+        let voices: Vec<Voice<'_>> = std::iter::once(own).chain(neighbours.said().map(elsewhere::Said::read)).collect();
+        let policies = policies::declare(&voices);
+        let followed = automations::follow(&voices, &policies, neighbours);
+        let for_others = problems.is_empty().then(|| ForOthers::of(followed.elsewhere, &snapshot.files));
         problems.sort();
         problems.dedup();
         Self {
@@ -183,6 +191,7 @@ impl Manifests {
             rules,
             markers: all_markers,
             reading,
+            for_others,
             problems,
             links: not_read.links,
         }

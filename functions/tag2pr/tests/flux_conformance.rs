@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tag2pr::image::ImageName;
-use tag2pr::manifests::Manifests;
+use tag2pr::manifests::{Manifests, Neighbours};
 use tag2pr::markers::{Change, ObjectId, Part, Setter};
 use tag2pr::policy::semver::{Constraint, Version};
 use tag2pr::policy::{Known, OrderSpec, Policy, PolicyChoice, PolicyName, PolicySpec};
@@ -342,7 +342,11 @@ fn manifests(base: &str, objects: &[Value]) -> Manifests {
     let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
     let files = vec![File { path: "objects.yaml".into(), bytes: text.join("\n---\n").into_bytes() }];
     let here = RepositoryId { host: "local".into(), path: "/srv/fleet.git".into(), base: base.into() };
-    Manifests::read(&here, Snapshot { commit: CommitId("0".repeat(40)), files, ..Snapshot::default() }, None)
+    Manifests::read(
+        Neighbours::none(&here),
+        Snapshot { commit: CommitId("0".repeat(40)), files, ..Snapshot::default() },
+        None,
+    )
 }
 
 fn image_object(kind: &str, namespace: &str, name: &str, spec: &Value) -> Value {

@@ -18,10 +18,11 @@ use tag2pr_standins::registry::{Access, Listing, Registry};
 const FUNCTIONS: [(&str, &str); 3] = [("receive", "ReceiveRole"), ("propose", "ProposeRole"), ("sweep", "SweepRole")];
 
 /// What is allowed and not asked below, by how it begins, and who needs it.
-const OTHERWISE: [(&str, &str); 27] = [
+const OTHERWISE: [(&str, &str); 28] = [
     ("receive logs:", "Lambda itself writes the log"),
     ("propose logs:", "Lambda itself writes the log"),
     ("sweep logs:", "Lambda itself writes the log"),
+    ("propose sqs:SendMessage", "an automation of one repository works on another"),
     ("propose sqs:", "Lambda itself takes the pokes from the queue"),
     ("receive sqs:SendMessage LostEvents.Arn", "Lambda itself hands over what receive could not take"),
     ("receive s3:ListBucket", "without it an object that is not there is forbidden"),

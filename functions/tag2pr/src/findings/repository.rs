@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::flux;
-use crate::manifests::Manifests;
+use crate::manifests::{Manifests, Neighbours};
 use crate::seams::{File, LeftOut, RepositoryId, Snapshot};
 
 /// Reads the files of a folder. Its branch is taken to be the one that most of its automations check out, so that these
@@ -27,5 +27,5 @@ pub fn read_with(files: Vec<File>, left_out: Vec<LeftOut>) -> Manifests {
     }
     let base = branches.iter().max_by_key(|(_, count)| **count).map_or("main", |(branch, _)| *branch);
     let here = RepositoryId { host: "local".to_owned(), path: String::new(), base: base.to_owned() };
-    Manifests::read(&here, Snapshot { files, left_out, ..Snapshot::default() }, None)
+    Manifests::read(Neighbours::none(&here), Snapshot { files, left_out, ..Snapshot::default() }, None)
 }

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::{try_join, try_join4};
+use futures_util::future::{try_join3, try_join4};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
@@ -35,13 +35,13 @@ use crate::due::{self, Due, Wait, Why};
 use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::ledger::{Ledger, News};
-use crate::manifests::{Interest, Manifests, Reading};
+use crate::manifests::{Elsewhere, Interest, Manifests, Neighbours, Reading};
 pub use crate::plan::Holds;
 use crate::plan::{Hold, Line, Outcome, Plan};
 use crate::proposal::{minute, name};
 use crate::seams::{
-    CommitId, GitError, GitHost, GitRepository, Objects, PullRequest, Registry, RegistryError, RepositoryId, State,
-    StoreError, Wanted,
+    CommitId, GitError, GitHost, GitRepository, Objects, Pokes, PullRequest, Registry, RegistryError, RepositoryId,
+    State, StoreError, Wanted,
 };
 use crate::stages::Standing;
 use crate::status::Event;
@@ -63,6 +63,10 @@ pub struct Outside<'a> {
     pub registry: &'a dyn Registry,
     /// Which repository and base branch this is about.
     pub repository: &'a RepositoryId,
+    /// All that are configured: automations of one may work on another.
+    pub repositories: &'a [RepositoryId],
+    /// Takes pokes for the others, where this one says something new for them.
+    pub pokes: &'a dyn Pokes,
     /// Registries that are configured not to be asked whether a tag is what a delivery said.
     pub unasked: &'a BTreeSet<String>,
     /// Other names of registries, each with the one that what is known of their images is kept under.
@@ -364,13 +368,22 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     let seen = before.as_ref().and_then(Reading::seen).map(Arc::new);
     let wanted = Wanted { seen, ..Wanted::new(move |path, bytes| interest.wants(path, bytes)) };
     // Whoever notes that a proposal was closed writes the hold first: it is read after the proposals.
-    let (mut snapshot, holds) = try_join(
+    let (mut snapshot, holds, elsewhere) = try_join3(
         async { Ok(outside.git.snapshot(&outside.repository.base, &wanted).await?) },
         remembered::<Holds>(outside, Key::holds(outside.repository)),
+        // Nobody says anything for the only one.
+        async {
+            match outside.repositories.len() {
+                0 | 1 => Ok(None),
+                _ => remembered::<Elsewhere>(outside, Key::elsewhere(outside.repository)).await,
+            }
+        },
     )
     .await?;
     let branches = std::mem::take(&mut snapshot.branches);
-    let mut manifests = Manifests::read(outside.repository, snapshot, before.as_ref());
+    let elsewhere = &elsewhere.unwrap_or_default();
+    let neighbours = Neighbours { here: outside.repository, configured: outside.repositories, elsewhere };
+    let mut manifests = Manifests::read(neighbours, snapshot, before.as_ref());
     manifests.rename_registries(outside.aliases);
     renaming::rename(&mut proposed, &manifests);
     proposed.values_mut().for_each(|known| known.proposed.arrive(&outside.repository.base, &manifests, now));

@@ -1,13 +1,16 @@
 //! Automations: Flux's objects that propose to this repository and base, and those of `.tag2pr.yaml`.
 
+use std::collections::BTreeSet;
+
+use super::elsewhere::{Neighbours, Voice};
 use super::stages::{self, BrokenStage};
 use super::{Automation, DeclaredPolicy};
 use crate::due::Settle;
-use crate::flux::{Found, ImageUpdateAutomation};
+use crate::flux::{Found, GitRepository, ImageUpdateAutomation};
 use crate::problem::Place;
 use crate::proposal::message::MessageTemplate;
 use crate::proposal::{Wishes, name};
-use crate::repository_settings::{FILE, Grouping, Name, ProposalSettings, RepositorySettings, place};
+use crate::repository_settings::{FILE, Grouping, Name, ProposalSettings, place};
 use crate::repository_url::RepositoryUrl;
 use crate::seams::{Author, RepositoryId};
 
@@ -18,27 +21,29 @@ pub(super) struct Followed {
     /// With the reason.
     pub(super) passed_over: Vec<(Place, String)>,
     pub(super) broken_stages: Vec<BrokenStage>,
+    /// The other repositories that automations of this one are for.
+    pub(super) elsewhere: BTreeSet<RepositoryId>,
 }
 
-pub(super) fn follow(
-    found: &Found,
-    settings: Result<&RepositorySettings, &String>,
-    policies: &[DeclaredPolicy],
-    here: &RepositoryId,
-) -> Followed {
+/// What the first voice says, which is that of the repository itself, and what the others say for it.
+pub(super) fn follow(voices: &[Voice<'_>], policies: &[DeclaredPolicy], neighbours: Neighbours<'_>) -> Followed {
     let mut all = Followed::default();
     let mut followed = Vec::new();
-    for declared in &found.automations {
-        let automation = match settings {
-            Ok(settings) => automation(declared, found, settings.take_over, here),
-            Err(reason) => Err(reason.clone()),
-        };
-        match automation {
-            Ok(automation) => followed.push(automation),
-            Err(reason) => all.passed_over.push((declared.object.place.clone(), reason)),
+    for voice in voices {
+        for declared in &voice.found.automations {
+            let is_for = match &voice.settings {
+                Ok(settings) => voice.is_for(declared, settings.take_over, neighbours),
+                Err(reason) => IsFor::Nothing(reason.clone()),
+            };
+            match is_for {
+                IsFor::Here(automation) => followed.push(*automation),
+                IsFor::Others(others) => all.elsewhere.extend(others),
+                IsFor::Nothing(reason) => all.passed_over.push((declared.object.place.clone(), reason)),
+            }
         }
     }
-    let own = || settings.into_iter().flat_map(|settings| &settings.proposals);
+    let here = neighbours.here;
+    let own = || voices.first().into_iter().flat_map(|voice| &voice.settings).flat_map(|settings| &settings.proposals);
     for own in own().filter(|own| !own.is_about_all()) {
         let path = own.path.as_deref().map(plain_path);
         let own = of_settings(own);
@@ -153,10 +158,77 @@ fn author(name: Option<&String>, email: Option<&String>) -> Author {
     }
 }
 
-/// What an automation means for this repository and base, or why it means nothing.
+/// Where an automation works.
+enum IsFor {
+    Here(Box<Automation>),
+    /// On these other configured repositories; none if it is of no interest here whether it works on any.
+    Others(Vec<RepositoryId>),
+    /// On none, for this reason.
+    Nothing(String),
+}
+
+impl Voice<'_> {
+    /// What an automation means for this repository and base, or for others that are configured, or why it means nothing.
+    fn is_for(&self, declared: &ImageUpdateAutomation, take_over: bool, neighbours: Neighbours<'_>) -> IsFor {
+        let here = neighbours.here;
+        let source = source(declared, &self.found);
+        // Flux's own GitRepository often is not in Git; then it can only be the repository that the automation stands in.
+        let is_named = |id: &RepositoryId| source.is_some_and(|source| is_at(&source.url.value, id));
+        if self.of.is_some() {
+            let automation = is_named(here).then(|| automation(declared, source, take_over, here));
+            // Whoever looks at the other repository says why it means nothing.
+            return match automation.and_then(Result::ok) {
+                Some(automation) => IsFor::Here(Box::new(self.placed(automation))),
+                None => IsFor::Others(Vec::new()),
+            };
+        }
+        let mut others = neighbours.others().filter(|other| is_named(other)).peekable();
+        if is_named(here) || others.peek().is_none() {
+            if let Some(source) = source.filter(|_| here.host != "local" && !is_named(here)) {
+                let url = &source.url.value;
+                return IsFor::Nothing(format!(
+                    "its source is another repository, {url}, which is not configured here"
+                ));
+            }
+            return match automation(declared, source, take_over, here) {
+                Ok(automation) => IsFor::Here(Box::new(automation)),
+                Err(reason) => IsFor::Nothing(reason),
+            };
+        }
+        let mut reason = None;
+        let mut fits = Vec::new();
+        for other in others {
+            match automation(declared, source, take_over, other) {
+                Ok(_) => fits.push(other.clone()),
+                Err(why) => reason = Some(why),
+            }
+        }
+        reason.filter(|_| fits.is_empty()).map_or(IsFor::Others(fits), IsFor::Nothing)
+    }
+
+    fn placed(&self, mut automation: Automation) -> Automation {
+        automation.place = self.place(&automation.place);
+        if let Some(message) = &mut automation.message {
+            message.place = self.place(&message.place);
+        }
+        automation
+    }
+}
+
+/// The repository that an automation names, if it is in Git.
+fn source<'a>(declared: &ImageUpdateAutomation, found: &'a Found) -> Option<&'a GitRepository> {
+    let namespace = declared.object.namespace.as_deref().unwrap_or_default();
+    let namespace = declared.source.namespace.as_deref().unwrap_or(namespace);
+    found.git_repositories.iter().find(|source| {
+        source.object.name == declared.source.name
+            && source.object.namespace.as_deref().unwrap_or_default() == namespace
+    })
+}
+
+/// What an automation means for a repository and base, or why it means nothing.
 fn automation(
     declared: &ImageUpdateAutomation,
-    found: &Found,
+    source: Option<&GitRepository>,
     take_over: bool,
     here: &RepositoryId,
 ) -> Result<Automation, String> {
@@ -166,18 +238,6 @@ fn automation(
     }
     if let Some(strategy) = declared.strategy.as_ref().filter(|strategy| strategy.value != "Setters") {
         return Err(format!("`{}` is no update strategy: Flux knows `Setters` only", strategy.value));
-    }
-    let source_namespace = declared.source.namespace.as_deref().unwrap_or(&namespace);
-    // Flux's own GitRepository often is not in Git; then it can only be this repository.
-    let source = found.git_repositories.iter().find(|source| {
-        source.object.name == declared.source.name
-            && source.object.namespace.as_deref().unwrap_or_default() == source_namespace
-    });
-    if let Some(source) = source
-        && here.host != "local"
-        && !is_here(&source.url.value, here)
-    {
-        return Err(format!("its source is another repository, {}", source.url.value));
     }
     let checkout = declared.checkout.as_ref().or_else(|| source.and_then(|source| source.reference.as_ref()));
     let branch = match checkout {
@@ -221,11 +281,8 @@ fn automation(
     })
 }
 
-fn is_here(url: &str, here: &RepositoryId) -> bool {
-    RepositoryUrl::parse(url).is_ok_and(|url| {
-        let id = url.identify(&here.base);
-        id.host == here.host && id.path == here.path
-    })
+fn is_at(url: &str, repository: &RepositoryId) -> bool {
+    RepositoryUrl::parse(url).is_ok_and(|url| url.identify(&repository.base) == *repository)
 }
 
 /// A path without `.`, `..` and empty segments; `..` never leads above the root.

@@ -1,72 +1,101 @@
 //! Policies: Flux's objects, overlaid with what `.tag2pr.yaml` says, or from it alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::DeclaredPolicy;
-use crate::flux::{self, Found, ImagePolicy, ImageRepository};
+use super::elsewhere::Voice;
+use crate::flux::{self, ImagePolicy, ImageRepository};
 use crate::image::ImageName;
 use crate::policy::{Policy, PolicyName, PolicySpec};
-use crate::repository_settings::{FILE, PolicySettings, RepositorySettings, place};
+use crate::problem::Place;
+use crate::repository_settings::{FILE, PolicySettings, place};
 
-/// Every policy of the repository. Without settings that can be read there is none: one of them might say `minimumAge`.
-pub(super) fn declare(found: &Found, settings: Result<&RepositorySettings, &String>) -> Vec<DeclaredPolicy> {
-    let mut own: BTreeMap<&PolicyName, &PolicySettings> = BTreeMap::new();
-    if let Ok(settings) = settings {
-        own.extend(settings.policies.iter().map(|policy| (&policy.name.value.0, policy)));
+/// Every policy of the repository, and of those that speak for it. Without settings that can be read a repository has
+/// none: one of them might say `minimumAge`.
+pub(super) fn declare(voices: &[Voice<'_>]) -> Vec<DeclaredPolicy> {
+    let images: Vec<&ImageRepository> = voices.iter().flat_map(|voice| &voice.found.repositories).collect();
+    let mut all = Declared::default();
+    for voice in voices {
+        for policy in &voice.found.policies {
+            let namespace = policy.object.namespace.clone().unwrap_or_default();
+            let name = PolicyName { namespace, name: policy.object.name.clone() };
+            let overlays = overlays(voices, voice, &name);
+            let spec = match &voice.settings {
+                Ok(_) => spec_of(policy, &name, &images)
+                    .map(|spec| overlays.iter().fold(spec, |spec, overlay| overlaid(spec, overlay))),
+                Err(reason) => Err(reason.clone()),
+            };
+            all.add(name, spec, voice.place(&policy.object.place), &policy.object.labels, &overlays);
+        }
     }
-    let mut declared: Vec<DeclaredPolicy> = Vec::new();
-    let mut specs: BTreeMap<PolicyName, (Option<PolicySpec>, usize)> = BTreeMap::new();
-    for policy in &found.policies {
-        let namespace = policy.object.namespace.clone().unwrap_or_default();
-        let name = PolicyName { namespace, name: policy.object.name.clone() };
-        let overlay = own.get(&name).copied();
-        let spec = match settings {
-            Ok(_) => spec_of(policy, &name, &found.repositories).map(|spec| overlaid(spec, overlay)),
-            Err(reason) => Err(reason.clone()),
-        };
-        // A cluster's copy of a policy is fine; two policies of one name would decide for each other's markers.
-        match specs.get(&name) {
-            Some((first, _)) if *first == spec.as_ref().ok().cloned() => continue,
-            Some((_, at)) => {
-                let first = &mut declared[*at];
-                first.policy = Err(format!(
-                    "declared differently in {} and in {}: give one of them another name or namespace",
-                    first.place, policy.object.place
-                ));
-                first.rival.get_or_insert_with(|| policy.object.place.clone());
+    let from_flux: BTreeSet<PolicyName> = all.specs.keys().cloned().collect();
+    for voice in voices {
+        for policy in voice.settings.iter().flat_map(|settings| &settings.policies) {
+            let name = &policy.name.value.0;
+            if from_flux.contains(name) {
                 continue;
             }
-            None => {
-                specs.insert(name.clone(), (spec.as_ref().ok().cloned(), declared.len()));
-            }
+            let spec = match &policy.image {
+                Some(_) => Ok(overlaid(PolicySpec { name: name.clone(), ..PolicySpec::default() }, policy)),
+                None => Err(format!("there is no ImagePolicy {name}, and {FILE} names no `image:` for it")),
+            };
+            all.add(name.clone(), spec, voice.place(&place(&policy.name)), &BTreeMap::new(), &[policy]);
         }
-        declared.push(DeclaredPolicy {
+    }
+    all.policies
+}
+
+/// What is laid over a policy: first what is said where it stands, then what is said here.
+fn overlays<'a>(voices: &'a [Voice<'_>], own: &'a Voice<'_>, name: &PolicyName) -> Vec<&'a PolicySettings> {
+    let here = voices.iter().filter(|voice| voice.of.is_none() && own.of.is_some());
+    let settings = std::iter::once(own).chain(here).filter_map(|voice| voice.settings.as_ref().ok());
+    settings.filter_map(|settings| settings.policies.iter().rfind(|policy| policy.name.value.0 == *name)).collect()
+}
+
+/// The policies so far, each once.
+#[derive(Default)]
+struct Declared {
+    policies: Vec<DeclaredPolicy>,
+    specs: BTreeMap<PolicyName, (Option<PolicySpec>, usize)>,
+}
+
+impl Declared {
+    /// A cluster's copy of a policy is fine; two policies of one name would decide for each other's markers.
+    fn add(
+        &mut self,
+        name: PolicyName,
+        spec: Result<PolicySpec, String>,
+        place: Place,
+        labels: &BTreeMap<String, String>,
+        overlays: &[&PolicySettings],
+    ) {
+        match self.specs.get(&name) {
+            Some((first, _)) if *first == spec.as_ref().ok().cloned() => return,
+            Some((_, at)) => {
+                let first = &mut self.policies[*at];
+                first.policy = Err(format!(
+                    "declared differently in {} and in {place}: give one of them another name or namespace",
+                    first.place
+                ));
+                first.rival.get_or_insert(place);
+                return;
+            }
+            None => self.specs.insert(name.clone(), (spec.as_ref().ok().cloned(), self.policies.len())),
+        };
+        let mut last = overlays.iter().rev();
+        self.policies.push(DeclaredPolicy {
+            name,
+            place,
+            labels: labels.clone(),
             policy: spec.and_then(|spec| checked(&spec)),
             rival: None,
-            place: policy.object.place.clone(),
-            labels: policy.object.labels.clone(),
-            minimum_age: overlay.and_then(|overlay| overlay.minimum_age).map(|age| age.0),
-            platforms: overlay.map(|overlay| overlay.platforms.clone()).unwrap_or_default(),
-            name,
+            minimum_age: last.clone().find_map(|overlay| overlay.minimum_age).map(|age| age.0),
+            platforms: last
+                .find(|said| !said.platforms.is_empty())
+                .map(|said| said.platforms.clone())
+                .unwrap_or_default(),
         });
     }
-    own.retain(|name, _| !specs.contains_key(name));
-    for (name, policy) in own {
-        let spec = PolicySpec { name: name.clone(), ..PolicySpec::default() };
-        declared.push(DeclaredPolicy {
-            policy: match &policy.image {
-                Some(_) => checked(&overlaid(spec, Some(policy))),
-                None => Err(format!("there is no ImagePolicy {name}, and {FILE} names no `image:` for it")),
-            },
-            rival: None,
-            place: place(&policy.name),
-            labels: BTreeMap::new(),
-            minimum_age: policy.minimum_age.map(|age| age.0),
-            platforms: policy.platforms.clone(),
-            name: name.clone(),
-        });
-    }
-    declared
 }
 
 /// A policy whose ImageRepository is not at hand, judged under the name of that ImageRepository.
@@ -74,7 +103,7 @@ pub(super) fn without_image(policy: &ImagePolicy, name: &PolicyName) -> Result<(
     checked(&written(policy, name, &policy.image_repository.name, &[])?)
 }
 
-fn spec_of(policy: &ImagePolicy, name: &PolicyName, repositories: &[ImageRepository]) -> Result<PolicySpec, String> {
+fn spec_of(policy: &ImagePolicy, name: &PolicyName, repositories: &[&ImageRepository]) -> Result<PolicySpec, String> {
     let repository = image_of(policy, name, repositories)?;
     written(policy, name, &repository.image.value, &repository.exclusion_list)
 }
@@ -82,12 +111,13 @@ fn spec_of(policy: &ImagePolicy, name: &PolicyName, repositories: &[ImageReposit
 fn image_of<'a>(
     policy: &ImagePolicy,
     name: &PolicyName,
-    repositories: &'a [ImageRepository],
+    repositories: &[&'a ImageRepository],
 ) -> Result<&'a ImageRepository, String> {
     let wanted = &policy.image_repository;
     let namespace = wanted.namespace.as_deref().unwrap_or(&name.namespace);
     let repository = repositories
         .iter()
+        .copied()
         .find(|one| one.object.name == wanted.name && one.object.namespace.as_deref().unwrap_or_default() == namespace)
         .ok_or_else(|| format!("there is no ImageRepository {namespace}/{} in this repository", wanted.name))?;
     // Namespaces are seldom in Git; the one label that every namespace has is known.
@@ -121,8 +151,7 @@ fn written(
 }
 
 /// What the settings say goes before what the object says, key by key.
-fn overlaid(mut spec: PolicySpec, overlay: Option<&PolicySettings>) -> PolicySpec {
-    let Some(overlay) = overlay else { return spec };
+fn overlaid(mut spec: PolicySpec, overlay: &PolicySettings) -> PolicySpec {
     if let Some(image) = &overlay.image {
         spec.image.clone_from(image);
     }

@@ -1,12 +1,14 @@
 //! What is written down before anything is done that may fail: evidence, decisions, and when to look again.
 
+use std::collections::BTreeSet;
+
 use super::{Holds, Index, Known, Outside, Prepared, Proposed, Standings};
 use crate::due::Due;
 use crate::flow::{Error, Watchers, ledgers};
 use crate::keys::Key;
-use crate::manifests::Manifests;
+use crate::manifests::{Elsewhere, ForOthers, Manifests};
 use crate::plan::{Outcome, StepBack};
-use crate::seams::{CommitId, StoreError};
+use crate::seams::{CommitId, Poke, RepositoryId, StoreError};
 use crate::stages::Standing;
 use crate::store;
 
@@ -22,11 +24,20 @@ pub(super) async fn take_note(outside: Outside<'_>, prepared: &Prepared) -> Resu
 async fn watch(outside: Outside<'_>, manifests: &Manifests) -> Result<bool, StoreError> {
     let key = Key::index(outside.repository);
     let before = store::load::<Index>(outside.objects, &key).await?.map(|loaded| loaded.value);
-    let images = manifests.images();
-    let reading = manifests.reading.clone();
-    let index = Index { repository: outside.repository.clone(), commit: manifests.commit.clone(), images, reading };
+    let formerly = before.as_ref().map(|before| before.handed_to.clone()).unwrap_or_default();
+    let for_others = manifests.for_others.as_ref();
+    let index = Index {
+        repository: outside.repository.clone(),
+        commit: manifests.commit.clone(),
+        images: manifests.images(),
+        reading: manifests.reading.clone(),
+        handed_to: for_others.map_or_else(|| formerly.clone(), |it| it.repositories.clone()),
+    };
     if before.as_ref() == Some(&index) {
         return Ok(false);
+    }
+    if let Some(for_others) = for_others {
+        hand_over(outside, manifests, for_others, &formerly).await?;
     }
     let images = &index.images;
     let former = before.map(|before| before.images).unwrap_or_default();
@@ -46,6 +57,31 @@ async fn watch(outside: Outside<'_>, manifests: &Manifests) -> Result<bool, Stor
     let more = !images.is_subset(&former);
     store::update(outside.objects, &key, outside.writer, |_| Some(index.clone())).await?;
     Ok(more)
+}
+
+/// Hands other repositories what this one says for them, and pokes those for which that is new.
+async fn hand_over(
+    outside: Outside<'_>,
+    manifests: &Manifests,
+    for_others: &ForOthers,
+    formerly: &BTreeSet<RepositoryId>,
+) -> Result<(), StoreError> {
+    for other in for_others.repositories.union(formerly) {
+        let files = for_others.repositories.contains(other).then_some(&for_others.files);
+        let handed = store::update::<Elsewhere>(outside.objects, &Key::elsewhere(other), outside.writer, |was| {
+            let before = was.unwrap_or_default();
+            let mut after = before.clone();
+            after.take(outside.repository, files);
+            (after != before).then_some(after)
+        })
+        .await?;
+        // One that is no longer configured need not look.
+        if matches!(handed, store::Updated::Written(_)) && outside.repositories.contains(other) {
+            let cause = format!("{}-{}", outside.repository, manifests.commit.short());
+            outside.pokes.send(&Poke { repository: other.clone(), cause }).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes down when the repository must be looked at next, before anything is done that may fail.

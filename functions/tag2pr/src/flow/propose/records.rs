@@ -291,6 +291,9 @@ pub struct Index {
     /// What need not be read again at the next commit.
     #[serde(default)]
     pub reading: Reading,
+    /// The other repositories that were handed what its automations say for them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub handed_to: BTreeSet<RepositoryId>,
 }
 
 impl Stored for Index {
