@@ -13,6 +13,7 @@ mod journeys {
     mod direct;
     mod grouping;
     mod known_files;
+    mod limits;
     mod messages;
     mod model;
     mod newest;

@@ -19,6 +19,7 @@ use tag2pr::flow::sweep::{Pace, What};
 use tag2pr::flow::{Error, holds, ledgers, receive, refusals, status, sweep};
 use tag2pr::image::{Digest, ImageName, ImageRef};
 use tag2pr::keys::Key;
+use tag2pr::limits::Limits;
 use tag2pr::plan::Hold;
 use tag2pr::policy::PolicyName;
 use tag2pr::seams::RepositoryId;
@@ -72,6 +73,7 @@ pub(crate) struct World {
     pub(crate) unasked: BTreeSet<String>,
     aliases: BTreeMap<String, String>,
     pub(crate) pace: Pace,
+    pub(crate) limits: Limits,
     pub(crate) now: Timestamp,
     /// What was refused and is not written yet.
     pub(crate) refused: Tally,
@@ -155,6 +157,7 @@ impl World {
             unasked: BTreeSet::new(),
             aliases: BTreeMap::from([("harbor.lan".to_owned(), "192.168.0.40:5000".to_owned())]),
             pace: Pace { listing: SignedDuration::from_hours(1), requests: 200 },
+            limits: Limits::NONE,
             now: "2026-03-01T12:00:00Z".parse().unwrap(),
             refused: Tally::default(),
             log: Vec::new(),
@@ -287,6 +290,7 @@ impl World {
             pokes: &self.outbox,
             unasked: &self.unasked,
             aliases: &self.aliases,
+            limits: self.limits,
             writer,
         }
     }

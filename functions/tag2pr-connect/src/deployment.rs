@@ -14,6 +14,7 @@ use tag2pr::flow::{lease, notify, status, sweep};
 use tag2pr::image::ImageName;
 use tag2pr::keys::Key;
 use tag2pr::ledger::Ledger;
+use tag2pr::limits::Limits;
 use tag2pr::notify::{NotTold, Target};
 use tag2pr::repository_url::{RepositoryUrl, Scheme};
 use tag2pr::seams::{Expected, GitError, GitHost, GitRepository, Objects, Pokes, RepositoryId, StoreError, Tokens};
@@ -233,6 +234,7 @@ impl Deployment {
             pokes: &*self.pokes,
             unasked: &self.unasked,
             aliases: &self.aliases,
+            limits: Limits { open: self.config.limits.open_proposals, per_hour: self.config.limits.proposals_per_hour },
             writer,
         }
     }

@@ -240,11 +240,17 @@ pub struct Limits {
     /// The longest body of a delivery.
     #[cfg_attr(feature = "schema", schemars(extend("default" = "1MiB")))]
     pub body: Size,
+    /// So many pull requests are open in one repository at most: others follow when these are merged or closed.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = 20)))]
+    pub open_proposals: usize,
+    /// So many are opened in one repository within an hour at most: others follow later.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = 30)))]
+    pub proposals_per_hour: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: Size(1 << 20) }
+        Self { body: Size(1 << 20), open_proposals: 20, proposals_per_hour: 30 }
     }
 }
 
@@ -425,7 +431,7 @@ registries:
 repositories:
   - url: https://github.com/acme/fleet.git
     credentials: { token: env:GITHUB_TOKEN }
-limits: { body: 512KiB }
+limits: { body: 512KiB, openProposals: 5 }
 ";
 
     #[test]
@@ -433,6 +439,7 @@ limits: { body: 512KiB }
         let config = Config::parse("tag2pr.yaml", HOME_LAB).unwrap();
         assert_eq!(config.sources["hub"].secret.len(), 2);
         assert_eq!(config.limits.body, Size(512 * 1024));
+        assert_eq!((config.limits.open_proposals, config.limits.proposals_per_hour), (5, 30));
         assert_eq!(config.repositories[0].branch, "main");
         assert_eq!(config.registry_named("HARBOR.lan"), "192.168.0.40:5000");
         assert_eq!(config.registry_named("ghcr.io"), "ghcr.io");

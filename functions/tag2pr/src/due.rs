@@ -57,6 +57,8 @@ pub enum Why {
     TooYoung,
     /// A tag that has not stood for long enough in the stage before.
     Soaking,
+    /// Fewer pull requests opened within the hour.
+    Crowded,
 }
 
 /// How long a proposal waits for more pushes.

@@ -30,6 +30,7 @@ pub mod image;
 pub mod jwt;
 pub mod keys;
 pub mod ledger;
+pub mod limits;
 pub mod manifests;
 pub mod markers;
 pub mod notify;

@@ -390,6 +390,9 @@ fn waits(one: &OfRepository) -> impl Iterator<Item = Waiting> {
                 Why::Frozen => format!("it is frozen until {until}"),
                 Why::TooYoung => format!("a tag is too young until {until}"),
                 Why::Soaking => format!("a tag soaks in the stage before until {until}"),
+                Why::Crowded => format!(
+                    "as many were opened within the hour as `limits.proposalsPerHour` allows: it follows {until}"
+                ),
             },
             until: wait.until,
         }

@@ -35,10 +35,11 @@ use crate::due::{self, Due, Wait, Why};
 use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::ledger::{Ledger, News};
+use crate::limits::{self, Limits, Over};
 use crate::manifests::{Elsewhere, Interest, Manifests, Neighbours, Reading};
 pub use crate::plan::Holds;
 use crate::plan::{Hold, Line, Outcome, Plan};
-use crate::proposal::{minute, name};
+use crate::proposal::{Proposal, minute, name};
 use crate::seams::{
     CommitId, GitError, GitHost, GitRepository, Objects, Pokes, PullRequest, Registry, RegistryError, RepositoryId,
     State, StoreError, Wanted,
@@ -71,6 +72,8 @@ pub struct Outside<'a> {
     pub unasked: &'a BTreeSet<String>,
     /// Other names of registries, each with the one that what is known of their images is kept under.
     pub aliases: &'a BTreeMap<String, String>,
+    /// How many pull requests it gets.
+    pub limits: Limits,
     /// Names this call in what it writes.
     pub writer: &'a str,
 }
@@ -100,6 +103,8 @@ pub struct Prepared {
     branches: BTreeMap<String, CommitId>,
     /// What was proposed before, as it stands now.
     proposed: BTreeMap<String, Known>,
+    /// What is not opened now, because there are so many.
+    over: BTreeMap<String, Over>,
     /// What people decided since we last looked.
     new_holds: Vec<Hold>,
     /// What people asked to have proposed again.
@@ -150,6 +155,8 @@ pub enum Did {
     Ready(PullRequest),
     /// Nothing yet: more pushes may follow, or it is frozen.
     Waits(Wait),
+    /// Nothing yet: so many pull requests are open, and no more may be.
+    Crowded(usize),
     /// Nothing, for this reason.
     LeftAlone(String),
     /// It was opened, and something that was asked for beside it was not done.
@@ -173,8 +180,18 @@ impl fmt::Display for Did {
                     Why::Frozen => write!(f, "waits until {until}: it is frozen, and nobody has to merge it"),
                     Why::Soaking => write!(f, "waits until {until} for a tag that soaks in the stage before"),
                     Why::TooYoung => write!(f, "waits until {until} for a tag that is too young"),
+                    Why::Crowded => write!(
+                        f,
+                        "waits until {until}: as many pull requests were opened within the hour as \
+                         `limits.proposalsPerHour` allows"
+                    ),
                 }
             }
+            Self::Crowded(limit) => write!(
+                f,
+                "not opened yet: as many pull requests are open here as `limits.openProposals` allows ({limit}); it follows \
+                 when one of them is merged or closed"
+            ),
             Self::LeftAlone(reason) => write!(f, "left alone: {reason}"),
             Self::Remarked(remark) => write!(f, "not done: {remark}"),
         }
@@ -445,7 +462,12 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         due::settling(proposal, open.map_or(&[], |known| &known.proposed.values), &due_before, now)
     });
     let frozen = draft.proposals.iter().filter_map(|proposal| due::frozen(proposal, now));
-    let due = Due { waits: settling.chain(frozen).chain(draft.waits.iter().cloned()).collect() };
+    let mut due = Due { waits: settling.chain(frozen).chain(draft.waits.iter().cloned()).collect() };
+    let over = over(&draft, &proposed, &due, outside.limits, now);
+    due.waits.extend(over.iter().filter_map(|(name, over)| match over {
+        Over::Hour(until) => Some(Wait { proposal: name.clone(), why: Why::Crowded, since: now, until: *until }),
+        Over::Open => None,
+    }));
     Ok(Prepared {
         manifests,
         ledgers,
@@ -458,10 +480,31 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         standing: Standings { before: stood, now: standing },
         branches,
         proposed,
+        over,
         new_holds,
         released,
         holds,
     })
+}
+
+/// The pull requests that would be opened now, were there not so many already.
+fn over(
+    plan: &Plan,
+    proposed: &BTreeMap<String, Known>,
+    due: &Due,
+    limits: Limits,
+    now: Timestamp,
+) -> BTreeMap<String, Over> {
+    let is_wanted = |proposal: &&Proposal| {
+        let is_open = proposed.get(&proposal.name).is_some_and(|known| known.open.is_some());
+        !proposal.is_direct && !is_open && due.of(&proposal.name, Why::Settling).is_none()
+    };
+    let wanted: Vec<String> = plan.proposals.iter().filter(is_wanted).map(|proposal| proposal.name.clone()).collect();
+    let open = proposed.values().filter(|known| known.open.is_some()).count();
+    // One that was claimed, and of which nobody knows whether it was opened, is still to be opened.
+    let records = proposed.values().map(|known| &known.proposed).filter(|record| record.claim.is_none());
+    let opened: Vec<Timestamp> = records.filter_map(|record| record.opened).collect();
+    limits::over(&wanted, open, &opened, limits, now)
 }
 
 async fn remembered<T: Stored>(outside: Outside<'_>, key: Key) -> Result<Option<T>, Error> {

@@ -67,6 +67,7 @@ pub(super) async fn apply(
         let did = match (prepared.undecided(&proposal.name), waits(prepared, proposal)) {
             (Some(reason), _) => Ok(Did::LeftAlone(reason)),
             (None, Some(wait)) => Ok(Did::Waits(wait.clone())),
+            (None, None) if prepared.over.contains_key(&proposal.name) => Ok(Did::Crowded(outside.limits.open)),
             (None, None) => propose_one(outside, prepared, proposal, now).await,
         };
         let pull = match &did {
@@ -115,7 +116,8 @@ fn waits(prepared: &Prepared, proposal: &Proposal) -> Option<Wait> {
         .due
         .of(&proposal.name, Why::Frozen)
         .filter(|_| proposal.is_direct || (is_ready && proposal.asks.auto_merge));
-    frozen.or(prepared.due.of(&proposal.name, Why::Settling)).cloned()
+    let later = || prepared.due.of(&proposal.name, Why::Crowded);
+    frozen.or(prepared.due.of(&proposal.name, Why::Settling)).or_else(later).cloned()
 }
 
 /// Does what is left to do for an open pull request: asks for labels and the like, and marks it ready when that is due.

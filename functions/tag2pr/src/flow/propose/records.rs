@@ -41,6 +41,9 @@ pub struct Proposed {
     pub pull_request: Option<u64>,
     /// Where a person reads it.
     pub url: Option<String>,
+    /// When the last of its pull requests was opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<Timestamp>,
     /// What became of it.
     pub fate: Fate,
     /// Who is opening a pull request just now.

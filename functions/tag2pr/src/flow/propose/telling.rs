@@ -62,10 +62,15 @@ fn look(outside: Outside<'_>, prepared: &Prepared, done: &[(String, Did)]) -> Lo
             .filter(|(_, known)| is_unclear(known))
             .map(|(name, _)| name.clone())
             .collect(),
-        remarks: prepared.oddities(),
+        remarks: done.iter().filter_map(crowded).chain(prepared.oddities()).collect(),
         holds: prepared.holds.holds.clone(),
         failing: (!prepared.waiting.is_empty()).then(|| prepared.waiting.join("; ")),
     }
+}
+
+/// That a pull request is not opened, which nobody would see otherwise.
+fn crowded((name, did): &(String, Did)) -> Option<String> {
+    matches!(did, Did::Crowded(_)).then(|| format!("{name}: {did}"))
 }
 
 fn policy(prepared: &Prepared, line: &Line) -> PolicyState {
@@ -132,7 +137,7 @@ fn proposals(outside: Outside<'_>, prepared: &Prepared, done: &[(String, Did)]) 
             Did::Ready(_) => {
                 proposals.entry(name.clone()).and_modify(|state| state.is_frozen = false);
             }
-            Did::Pushed(..) | Did::Waits(_) | Did::LeftAlone(_) | Did::Remarked(_) => {}
+            Did::Pushed(..) | Did::Waits(_) | Did::Crowded(_) | Did::LeftAlone(_) | Did::Remarked(_) => {}
         }
     }
     proposals

@@ -65,6 +65,7 @@ pub(super) async fn propose_one(
         | Did::Pushed(..)
         | Did::Ready(_)
         | Did::Waits(_)
+        | Did::Crowded(_)
         | Did::LeftAlone(_)
         | Did::Remarked(_) => Ok(did),
     }
@@ -241,6 +242,7 @@ async fn remember(
             shown: Some(shown.clone()),
             pull_request: open.map(|pull| pull.number).or(opened.and_then(|was| was.pull_request)),
             url: open.map(|pull| pull.url.clone()).or(opened.and_then(|was| was.url.clone())),
+            opened: before.and_then(|was| was.opened),
             fate: Fate::Open,
             claim: before.and_then(|was| was.claim.clone()),
             to_do: opened.map_or_else(|| first.clone(), |was| was.to_do.clone()),
@@ -281,6 +283,7 @@ async fn open_one(
         is_first = was_asked && is.claim.is_none() && is.pull_request.is_none();
         free = is.claim.as_ref().is_none_or(|it| it.writer == claim.writer || now.duration_since(it.at) > CLAIM);
         is.claim = Some(claim.clone());
+        is.opened = Some(now);
         (current && free).then_some(is)
     })
     .await?;
