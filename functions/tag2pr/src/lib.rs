@@ -33,6 +33,7 @@ pub mod ledger;
 pub mod manifests;
 pub mod markers;
 pub mod notify;
+pub mod origin;
 mod parallel;
 pub mod plan;
 pub mod platform;
