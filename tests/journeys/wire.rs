@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tag2pr::flow::propose;
 use tag2pr::image::{Digest, ImageName, Tag};
 use tag2pr::keys::Key;
+use tag2pr::origin::Origin;
 use tag2pr::platform::Platforms;
 use tag2pr::seams::{
     Asks, Comment, CommitId, Draft, Expected, File, GitError, GitHost, GitRepository, HostError, NewCommit, Object,
@@ -214,6 +215,10 @@ impl Registry for Wire<'_> {
 
     async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError> {
         self.carry(self.world.registry.platforms(image, digest), registry_error(image)).await
+    }
+
+    async fn origin(&self, image: &ImageName, digest: &Digest) -> Result<Option<Origin>, RegistryError> {
+        self.carry(self.world.registry.origin(image, digest), registry_error(image)).await
     }
 
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use tag2pr::image::{Digest, ImageName, Tag};
+use tag2pr::origin::Origin;
 use tag2pr::platform::Platforms;
 use tag2pr::seams::{Page, Registry, RegistryError};
 
@@ -38,6 +39,10 @@ impl<R: Registry> Registry for Counted<R> {
 
     async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError> {
         self.ask().platforms(image, digest).await
+    }
+
+    async fn origin(&self, image: &ImageName, digest: &Digest) -> Result<Option<Origin>, RegistryError> {
+        self.ask().origin(image, digest).await
     }
 
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {

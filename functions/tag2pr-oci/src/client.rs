@@ -1,14 +1,16 @@
-//! The three questions: what does a tag point at, what does a digest run on, which tags are there.
+//! The four questions: what does a tag point at, what does a digest run on and where was it built from, which tags are
+//! there.
 
 use async_trait::async_trait;
 use reqwest::header::ACCEPT;
 use reqwest::{Method, Response, StatusCode};
 use tag2pr::image::{Digest, ImageName, Tag};
+use tag2pr::origin::Origin;
 use tag2pr::platform::Platforms;
 use tag2pr::seams::{Page, Registry, RegistryError};
 
 use crate::auth::Memory;
-use crate::contents::{self, Contents};
+use crate::contents::{Configuration, Contents, Manifest};
 use crate::host::{Host, connections};
 use crate::listing;
 use crate::settings::{InvalidSettings, Limits, Others, RegistrySettings};
@@ -123,6 +125,25 @@ impl Client {
             _ => Err(host.denied(image, response).await),
         }
     }
+
+    /// A manifest or an index, read; `None` if the registry says that there is no such thing.
+    async fn read(&self, host: &Host, image: &ImageName, digest: &Digest) -> Result<Option<Manifest>, RegistryError> {
+        let bytes = self.content(host, image, "manifests", digest, MANIFEST_BYTES).await?;
+        bytes.map(|bytes| Manifest::read(&bytes).map_err(|reason| unreadable(host, digest, &reason))).transpose()
+    }
+
+    /// The configuration that a manifest names.
+    async fn configuration(
+        &self,
+        host: &Host,
+        image: &ImageName,
+        manifest: &Digest,
+        configuration: &Digest,
+    ) -> Result<Configuration, RegistryError> {
+        let bytes = self.content(host, image, "blobs", configuration, CONFIGURATION_BYTES).await?;
+        let missing = || host.unavailable(format!("the configuration {configuration} of {manifest} is missing"));
+        Configuration::read(&bytes.ok_or_else(missing)?).map_err(|reason| unreadable(host, configuration, &reason))
+    }
 }
 
 #[async_trait]
@@ -149,20 +170,38 @@ impl Registry for Client {
 
     async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError> {
         let host = &self.host(image).await?;
-        let unreadable = |digest: &Digest, reason| host.refused(format!("{digest} cannot be read: {reason}"));
-        let Some(manifest) = self.content(host, image, "manifests", digest, MANIFEST_BYTES).await? else {
-            return Ok(None);
-        };
-        match contents::read(&manifest).map_err(|reason| unreadable(digest, reason))? {
-            Contents::Index(platforms) => Ok(Some(platforms)),
+        let Some(manifest) = self.read(host, image, digest).await? else { return Ok(None) };
+        match manifest.contents {
+            Contents::Index { platforms, .. } => Ok(Some(platforms)),
             Contents::Artifact => Ok(Some(Platforms::new())),
             Contents::Image(configuration) => {
-                let bytes = self.content(host, image, "blobs", &configuration, CONFIGURATION_BYTES).await?;
-                let missing = || host.unavailable(format!("the configuration {configuration} of {digest} is missing"));
-                let platforms = contents::configuration(&bytes.ok_or_else(missing)?);
-                platforms.map(Some).map_err(|reason| unreadable(&configuration, reason))
+                let configuration = self.configuration(host, image, digest, &configuration).await?;
+                Ok(Some(configuration.platforms))
             }
         }
+    }
+
+    async fn origin(&self, image: &ImageName, digest: &Digest) -> Result<Option<Origin>, RegistryError> {
+        let host = &self.host(image).await?;
+        let Some(Manifest { mut contents, mut origin }) = self.read(host, image, digest).await? else {
+            return Ok(None);
+        };
+        let mut asked = digest.clone();
+        if !origin.is_whole()
+            && let Contents::Index { first: Some(first), .. } = contents
+        {
+            let missing = || host.unavailable(format!("the image {first} of {digest} is missing"));
+            let manifest = self.read(host, image, &first).await?.ok_or_else(missing)?;
+            (contents, origin) = (manifest.contents, manifest.origin.or(origin));
+            asked = first;
+        }
+        // The labels of an image may be those of the image that it was made from; its annotations are its own.
+        if !origin.is_whole()
+            && let Contents::Image(configuration) = contents
+        {
+            origin = self.configuration(host, image, &asked, &configuration).await?.origin.or(origin);
+        }
+        Ok(Some(origin))
     }
 
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
@@ -172,6 +211,10 @@ impl Registry for Client {
     async fn page(&self, image: &ImageName, from: Option<&str>) -> Result<Page, RegistryError> {
         listing::page(&self.memory, &self.host(image).await?, image, from, &self.limits).await
     }
+}
+
+fn unreadable(host: &Host, digest: &Digest, reason: &str) -> RegistryError {
+    host.refused(format!("{digest} cannot be read: {reason}"))
 }
 
 fn sha256(bytes: &[u8]) -> String {

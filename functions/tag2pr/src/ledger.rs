@@ -1,8 +1,9 @@
 //! The ledger: what is known of one image's tags, merged from evidence in any order.
 //!
 //! Several kinds of [`News`] feed it: a push (a tag now points at a digest), a deletion, what a registry lists, lacks,
-//! confirms and holds. Folding the same news in any order, any number of times, gives the same ledger: each part is a
-//! maximum or a minimum under a total order. So a delivery that comes twice, late or out of order changes nothing that it should not.
+//! confirms and holds, and where that was built from. Folding the same news in any order, any number of times, gives the
+//! same ledger: each part is a maximum or a minimum under an order. So a delivery that comes twice, late or out of order
+//! changes nothing that it should not.
 //!
 //! Times: a push counts as pushed at the earlier of the sender's time and ours; `first_seen` is ours alone and cannot
 //! be back-dated by a publisher.
@@ -15,6 +16,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, Tag};
+use crate::origin::Origin;
 use crate::platform::Platforms;
 
 /// One image tag now points at one digest, as a sender said.
@@ -96,6 +98,13 @@ pub enum News {
         /// What it runs on.
         platforms: Platforms,
     },
+    /// A registry said where a digest was built from, or that this is not said. That never changes either.
+    Built {
+        /// An index, or an image.
+        digest: Digest,
+        /// Where it was built from, as it says itself.
+        origin: Origin,
+    },
     /// The registry's complete listing brought these tags, which were not known before.
     Listed {
         /// The tags, without those that were known already.
@@ -135,6 +144,7 @@ impl News {
             // The first to ask writes it; whoever asks later learns nothing new.
             Self::Confirmed { tag, digest, .. } => format!("confirmed {tag} {digest}"),
             Self::Holds { digest, .. } => format!("holds {digest}"),
+            Self::Built { digest, .. } => format!("built {digest}"),
         };
         let hash = digest(&SHA256, identity.as_bytes());
         hash.as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
@@ -219,6 +229,8 @@ pub struct Ledger {
     deleted_digests: BTreeMap<Digest, Timestamp>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     holds: BTreeMap<Digest, Platforms>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    built: BTreeMap<Digest, Origin>,
     #[serde(skip_serializing_if = "Option::is_none")]
     listed: Option<Timestamp>,
 }
@@ -266,6 +278,13 @@ impl Ledger {
                     self.holds.insert(digest.clone(), platforms.clone());
                 }
             },
+            News::Built { digest, origin } => match self.built.get_mut(digest) {
+                // Here as well: of two that differ, what both say is kept.
+                Some(known) => *known = std::mem::take(known).and(origin),
+                None => {
+                    self.built.insert(digest.clone(), origin.clone());
+                }
+            },
             News::Gone { tags, at } => {
                 for tag in tags {
                     let entry = self.entry(tag);
@@ -302,6 +321,11 @@ impl Ledger {
     /// What a digest runs on, if a registry was asked.
     pub fn platforms(&self, digest: &Digest) -> Option<&Platforms> {
         self.holds.get(digest)
+    }
+
+    /// Where a digest was built from, if a registry was asked; empty if it does not say.
+    pub fn origin(&self, digest: &Digest) -> Option<&Origin> {
+        self.built.get(digest)
     }
 
     /// The tags that exist, as far as is known, in byte order.
@@ -467,9 +491,36 @@ mod tests {
         assert_ne!(push("1.0", 'a', None, 1).id(), push("1.0", 'a', None, 9).id());
     }
 
+    fn built(letter: char, source: Option<&str>, revision: Option<&str>) -> News {
+        let origin = Origin { source: source.map(str::to_owned), revision: revision.map(str::to_owned) };
+        News::Built { digest: digest_of(letter), origin }
+    }
+
+    #[test]
+    fn what_an_image_was_built_from_is_what_all_witnesses_say() {
+        let mut ledger = fold(&[built('a', Some("here"), Some("1972e38")), built('b', None, None)]);
+        let said = |ledger: &Ledger, letter| ledger.origin(&digest_of(letter)).cloned();
+        assert_eq!(said(&ledger, 'a').unwrap().revision.as_deref(), Some("1972e38"));
+        assert_eq!(said(&ledger, 'b'), Some(Origin::default()), "it was asked, and says nothing");
+        assert_eq!(said(&ledger, 'c'), None, "nobody asked");
+
+        ledger.merge(&built('a', Some("elsewhere"), Some("1972e38")));
+        let both = said(&ledger, 'a').unwrap();
+        assert_eq!((both.source, both.revision.as_deref()), (None, Some("1972e38")));
+        assert_eq!(built('a', None, None).id(), built('a', Some("here"), None).id(), "it is stored once");
+    }
+
+    #[test]
+    fn a_ledger_that_was_stored_before_anybody_asked_reads_and_is_stored_as_it_was() {
+        let stored = serde_json::to_value(fold(&[push("1.0", 'a', Some(1), 1)])).unwrap();
+        assert_eq!(stored.get("built"), None);
+        assert_eq!(serde_json::from_value::<Ledger>(stored).unwrap().origin(&digest_of('a')), None);
+    }
+
     fn any_news() -> impl Strategy<Value = News> {
         let tag = prop::sample::select(vec!["a", "b"]);
         let letter = prop::sample::select(vec!['1', '2', '3']);
+        let said = || prop::option::of(prop::sample::select(vec!["one", "another"]));
         prop_oneof![
             4 => (tag.clone(), letter.clone(), prop::option::of(0..6i64), 0..6i64)
                 .prop_map(|(tag, letter, pushed, received)| push(tag, letter, pushed, received)),
@@ -479,11 +530,13 @@ mod tests {
                 tag: None, digest: Some(digest_of(letter)), at: at(time), delivery: "d".into() }),
             1 => (tag.clone(), letter.clone(), 0..6i64).prop_map(|(tag, letter, time)| News::Confirmed {
                 tag: tag.parse().unwrap(), digest: digest_of(letter), at: at(time) }),
-            1 => (letter, prop::collection::btree_set(prop::sample::select(vec!["linux/amd64", "linux/arm64"]), 0..3))
+            1 => (letter.clone(), prop::collection::btree_set(prop::sample::select(vec!["linux/amd64", "linux/arm64"]), 0..3))
                 .prop_map(|(letter, platforms)| News::Holds {
                     digest: digest_of(letter),
                     platforms: platforms.into_iter().map(|platform| platform.parse().unwrap()).collect(),
                 }),
+            1 => (letter, said(), said())
+                .prop_map(|(letter, source, revision)| built(letter, source, revision)),
             1 => (tag.clone(), 0..6i64).prop_map(|(tag, time)| News::Gone {
                 tags: vec![tag.parse().unwrap()], at: at(time) }),
             1 => (tag, 0..6i64).prop_map(|(tag, time)| News::Listed { tags: vec![tag.parse().unwrap()], at: at(time) }),

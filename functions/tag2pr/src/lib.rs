@@ -34,6 +34,7 @@ pub mod limits;
 pub mod manifests;
 pub mod markers;
 pub mod notify;
+pub mod origin;
 mod parallel;
 pub mod plan;
 pub mod platform;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::{Digest, ImageName, Tag};
 use crate::keys::Key;
+use crate::origin::Origin;
 use crate::platform::Platforms;
 pub use crate::repository_url::RepositoryId;
 use crate::secret::Secret;
@@ -494,6 +495,13 @@ pub trait Registry: Send + Sync {
     /// What a manifest or an index runs on; `None` only if the registry says that there is no such digest (404). What is
     /// no image, or says of no platform that it is for it, holds none. The answer is always the same.
     async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError>;
+
+    /// Where a manifest or an index says that it was built from; `None` only if the registry says that there is no such
+    /// digest (404). What says nothing of it has an empty one. The answer is always the same.
+    ///
+    /// Annotations count if those of an index and of the first image in it say both, the image's being preferred. Else
+    /// the labels of that image count, and annotations where a label is missing.
+    async fn origin(&self, image: &ImageName, digest: &Digest) -> Result<Option<Origin>, RegistryError>;
 
     /// All tags, in byte order: complete, or an error. An image that the registry does not know has none.
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError>;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The media type of an image manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -64,8 +64,18 @@ impl Manifest {
 
     /// An index over one image for each platform.
     pub fn index_for(platforms: &[&str]) -> Self {
-        let images: Vec<Self> = platforms.iter().map(|platform| Self::image_for(platform)).collect();
-        let entry = |(image, platform): (&Self, &&str)| {
+        Self::index_over(platforms.iter().map(|platform| (Self::image_for(platform), *platform)).collect())
+    }
+
+    /// An index over images made of these texts, which claim to be for amd64, arm64 and others.
+    pub fn index(contents: &[&str]) -> Self {
+        let platforms = ["linux/amd64", "linux/arm64", "linux/arm", "linux/s390x"].into_iter().cycle();
+        Self::index_over(contents.iter().map(|content| Self::image(content, &[])).zip(platforms).collect())
+    }
+
+    /// An index over these, each said to be for a platform, `linux/arm/v7`; an attestation is for `unknown/unknown`.
+    pub fn index_over(images: Vec<(Self, &str)>) -> Self {
+        let entry = |(image, platform): &(Self, &str)| {
             let mut entry =
                 json!({ "mediaType": image.media_type, "digest": image.digest(), "size": image.bytes.len() });
             for (key, value) in ["os", "architecture", "variant"].iter().zip(platform.split('/')) {
@@ -73,29 +83,25 @@ impl Manifest {
             }
             entry
         };
-        let entries: Vec<_> = images.iter().zip(platforms).map(entry).collect();
+        let entries: Vec<_> = images.iter().map(entry).collect();
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
+        let images = images.into_iter().map(|(image, _)| image).collect();
         Self { media_type: INDEX, bytes: index.to_string().into_bytes(), blobs: Vec::new(), images }
     }
 
-    /// An index over images made of these texts, which claim to be for amd64, arm64 and others.
-    pub fn index(contents: &[&str]) -> Self {
-        let architectures = ["amd64", "arm64", "arm", "s390x"].iter().cycle();
-        let images: Vec<Self> = contents.iter().map(|content| Self::image(content, &[])).collect();
-        let entries: Vec<_> = images
-            .iter()
-            .zip(architectures)
-            .map(|(image, architecture)| {
-                json!({
-                    "mediaType": image.media_type,
-                    "digest": image.digest(),
-                    "size": image.bytes.len(),
-                    "platform": { "architecture": architecture, "os": "linux" },
-                })
-            })
-            .collect();
-        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
-        Self { media_type: INDEX, bytes: index.to_string().into_bytes(), blobs: Vec::new(), images }
+    /// The same with these annotations; without any it stays as it is.
+    ///
+    /// # Panics
+    ///
+    /// Never: it is JSON.
+    #[must_use]
+    pub fn annotated(mut self, annotations: &[(&str, &str)]) -> Self {
+        let mut manifest: Value = serde_json::from_slice(&self.bytes).expect("a manifest is JSON");
+        for (name, value) in annotations {
+            manifest["annotations"][*name] = (*value).into();
+        }
+        self.bytes = manifest.to_string().into_bytes();
+        self
     }
 
     /// `sha256:` and 64 hexadecimal digits.

@@ -2,8 +2,9 @@ use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use tag2pr::image::{Digest, ImageName, Tag};
+use tag2pr::origin::{REVISION, SOURCE};
 use tag2pr::seams::Registry;
-use tag2pr::testing::conformance::registry::{Outside, conforms};
+use tag2pr::testing::conformance::registry::{Built, Outside, Said, conforms};
 use tag2pr_standins::docker_registry::{DockerRegistry, Options};
 use tag2pr_standins::oci::Manifest;
 use tag2pr_standins::registry::{self, Access, Listing, PASSWORD};
@@ -13,6 +14,14 @@ use crate::{client, settings, team};
 
 /// A place where nobody listens.
 const NOBODY: &str = "127.0.0.1:1";
+
+/// What nobody asks for.
+const ELSEWHERE: [(&str, &str); 2] =
+    [(SOURCE, "https://elsewhere.example/a/b"), (REVISION, "6cb720309d126cb720309d126cb720309d126cb7")];
+
+fn pairs(said: &Said) -> Vec<(&str, &str)> {
+    said.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
 
 enum Place {
     StandIn(registry::Registry),
@@ -67,6 +76,20 @@ impl Outside for Place {
         let manifest = match platforms {
             [platform] => Manifest::image_for(platform),
             several => Manifest::index_for(several),
+        };
+        self.put(image, tag, &manifest)
+    }
+
+    async fn push_built(&self, image: &ImageName, tag: &Tag, built: &Built) -> Digest {
+        let web = Manifest::image("web", &pairs(&built.labels)).annotated(&pairs(&built.annotations));
+        let manifest = match &built.index {
+            None => web,
+            Some(annotations) => {
+                let provenance = Manifest::image("provenance", &ELSEWHERE).annotated(&ELSEWHERE);
+                let other = Manifest::image("other", &ELSEWHERE).annotated(&ELSEWHERE);
+                let images = vec![(provenance, "unknown/unknown"), (web, "linux/amd64"), (other, "linux/arm64")];
+                Manifest::index_over(images).annotated(&pairs(annotations))
+            }
         };
         self.put(image, tag, &manifest)
     }

@@ -4,6 +4,7 @@ mod conformance;
 mod failures;
 mod hostile;
 mod https;
+mod origins;
 mod tokens;
 
 use std::net::SocketAddr;

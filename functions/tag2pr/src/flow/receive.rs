@@ -291,7 +291,11 @@ async fn write(outside: Outside<'_>, delivery: &Delivery, decoded: Decoded) -> R
         let (action, tag) = match news {
             News::Pushed(push) => (Action::Push, Some(push.tag)),
             News::Deleted { tag, .. } => (Action::Delete, tag),
-            News::Listed { .. } | News::Gone { .. } | News::Confirmed { .. } | News::Holds { .. } => continue,
+            News::Listed { .. }
+            | News::Gone { .. }
+            | News::Confirmed { .. }
+            | News::Holds { .. }
+            | News::Built { .. } => continue,
         };
         reading.recorded.push(Recorded { action, image, tag, repeated: !new, watched: !watching.is_empty() });
     }

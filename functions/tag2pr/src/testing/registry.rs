@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::SignedDuration;
 
 use crate::image::{Digest, ImageName, Tag};
+use crate::origin::Origin;
 use crate::platform::{Platform, Platforms};
 use crate::seams::{Page, Registry, RegistryError};
 
@@ -21,6 +22,8 @@ struct World {
     images: BTreeMap<ImageName, BTreeMap<Tag, Digest>>,
     /// What is not for linux/amd64 alone.
     platforms: BTreeMap<Digest, Platforms>,
+    /// What says where it was built from.
+    origins: BTreeMap<Digest, Origin>,
     refusing: BTreeSet<String>,
     stopped: bool,
     failures: usize,
@@ -39,6 +42,8 @@ pub struct Calls {
     pub digest: usize,
     /// Calls of [`Registry::platforms`].
     pub platforms: usize,
+    /// Calls of [`Registry::origin`].
+    pub origin: usize,
     /// Calls of [`Registry::tags`], and of [`Registry::page`].
     pub tags: usize,
 }
@@ -57,6 +62,11 @@ impl FakeRegistry {
     /// What a digest holds; linux/amd64 unless it is said here.
     pub fn holds(&self, digest: &Digest, platforms: Platforms) {
         self.world().platforms.insert(digest.clone(), platforms);
+    }
+
+    /// Where a digest says that it was built from; nowhere unless it is said here.
+    pub fn built(&self, digest: &Digest, origin: Origin) {
+        self.world().origins.insert(digest.clone(), origin);
     }
 
     /// Removes a tag. The repository stays, even without tags.
@@ -144,6 +154,11 @@ impl World {
         Ok(self.images.get(image))
     }
 
+    /// Whether an image has this digest.
+    fn has(&mut self, image: &ImageName, digest: &Digest) -> Result<bool, RegistryError> {
+        Ok(self.ask(image)?.is_some_and(|tags| tags.values().any(|known| known == digest)))
+    }
+
     /// The tags of an image as a listing has them.
     fn listed(&mut self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
         let tags = self.ask(image)?.map(|tags| tags.keys().cloned().collect()).unwrap_or_default();
@@ -163,9 +178,16 @@ impl Registry for FakeRegistry {
     async fn platforms(&self, image: &ImageName, digest: &Digest) -> Result<Option<Platforms>, RegistryError> {
         let mut world = self.world();
         world.calls.platforms += 1;
-        let there = world.ask(image)?.is_some_and(|tags| tags.values().any(|known| known == digest));
+        let there = world.has(image, digest)?;
         let usual = || Platform::new("linux", "amd64", None).into_iter().collect();
         Ok(there.then(|| world.platforms.get(digest).cloned().unwrap_or_else(usual)))
+    }
+
+    async fn origin(&self, image: &ImageName, digest: &Digest) -> Result<Option<Origin>, RegistryError> {
+        let mut world = self.world();
+        world.calls.origin += 1;
+        let there = world.has(image, digest)?;
+        Ok(there.then(|| world.origins.get(digest).cloned().unwrap_or_default()))
     }
 
     async fn tags(&self, image: &ImageName) -> Result<Vec<Tag>, RegistryError> {
@@ -189,7 +211,7 @@ impl Registry for FakeRegistry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::conformance::registry::{Outside, conforms, digest_of};
+    use crate::testing::conformance::registry::{Built, Outside, conforms, digest_of};
 
     struct InMemory(FakeRegistry);
 
@@ -231,6 +253,13 @@ mod tests {
             let digest = digest_of(format!("for {platforms:?}").as_bytes());
             self.0.push(image, tag, &digest);
             self.0.holds(&digest, platforms.iter().filter_map(|platform| platform.parse().ok()).collect());
+            digest
+        }
+
+        async fn push_built(&self, image: &ImageName, tag: &Tag, built: &Built) -> Digest {
+            let digest = digest_of(format!("{built:?}").as_bytes());
+            self.0.push(image, tag, &digest);
+            self.0.built(&digest, built.origin());
             digest
         }
 

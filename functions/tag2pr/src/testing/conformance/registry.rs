@@ -1,8 +1,11 @@
 //! What every [`Registry`] must answer.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use crate::image::{Digest, ImageName, Tag};
+use crate::origin::{Origin, REVISION, SOURCE};
 use crate::seams::{Page, Registry, RegistryError};
 
 /// A registry with its world around it: what people and build servers do to it while we only read.
@@ -32,8 +35,35 @@ pub trait Outside: Send + Sync {
     /// attestation.
     async fn push_for(&self, image: &ImageName, tag: &Tag, platforms: &[&str]) -> Digest;
 
+    /// Pushes an image that says where it was built from, in this way.
+    async fn push_built(&self, image: &ImageName, tag: &Tag, built: &Built) -> Digest;
+
     /// Deletes a manifest, and with it every tag that points at it.
     async fn delete(&self, image: &ImageName, digest: &Digest);
+}
+
+/// What is said of an image, by name.
+pub type Said = BTreeMap<String, String>;
+
+/// How an image says where it was built from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Built {
+    /// The labels of its configuration.
+    pub labels: Said,
+    /// The annotations of its manifest.
+    pub annotations: Said,
+    /// It is in an index with these annotations: behind an attestation, and before another image that says something
+    /// else.
+    pub index: Option<Said>,
+}
+
+impl Built {
+    /// What a registry answers to that.
+    pub fn origin(&self) -> Origin {
+        let index = self.index.as_ref().map(Origin::of).unwrap_or_default();
+        let annotated = Origin::of(&self.annotations).or(index);
+        if annotated.is_whole() { annotated } else { Origin::of(&self.labels).or(annotated) }
+    }
 }
 
 /// Panics where the implementation is wrong.
@@ -42,6 +72,7 @@ pub async fn conforms(outside: &dyn Outside) {
     a_tag_has_the_digest_that_was_pushed_last(outside).await;
     an_index_has_its_own_digest(outside).await;
     a_digest_holds_the_platforms_that_it_was_pushed_for(outside).await;
+    a_digest_says_where_it_was_built_from(outside).await;
     all_tags_are_listed_in_byte_order(outside).await;
     what_is_deleted_is_gone(outside).await;
     a_refusal_is_no_absence(outside).await;
@@ -126,6 +157,44 @@ async fn a_digest_holds_the_platforms_that_it_was_pushed_for(outside: &dyn Outsi
     assert_eq!(registry.platforms(&image, &nobody).await.unwrap(), None, "an unknown digest of a known repository");
 }
 
+async fn a_digest_says_where_it_was_built_from(outside: &dyn Outside) {
+    let registry = outside.registry();
+    let image = image(outside, "built/web");
+    let nothing = || said(None, None);
+    let (here, there) = (Some("https://github.com/acme/web"), Some("https://github.com/acme/base"));
+    let (new, old) =
+        (Some("1972e38a0b1c1972e38a0b1c1972e38a0b1c1972"), Some("6cb720309d126cb720309d126cb720309d126cb7"));
+    let table = [
+        (Built::default(), None, None),
+        (Built { labels: said(here, new), ..Built::default() }, here, new),
+        (Built { labels: said(here, None), ..Built::default() }, here, None),
+        (Built { annotations: said(here, new), ..Built::default() }, here, new),
+        (Built { annotations: said(here, new), labels: said(there, old), ..Built::default() }, here, new),
+        (Built { annotations: said(there, None), labels: said(here, new), ..Built::default() }, here, new),
+        (Built { annotations: said(here, None), labels: said(None, new), ..Built::default() }, here, new),
+        (Built { index: Some(nothing()), ..Built::default() }, None, None),
+        (Built { index: Some(nothing()), labels: said(here, new), ..Built::default() }, here, new),
+        (Built { index: Some(nothing()), annotations: said(here, new), ..Built::default() }, here, new),
+        (Built { index: Some(said(here, new)), labels: said(here, new), ..Built::default() }, here, new),
+        (Built { index: Some(said(here, None)), annotations: said(None, new), ..Built::default() }, here, new),
+        (Built { index: Some(said(here, None)), labels: said(None, new), ..Built::default() }, here, new),
+        (Built { labels: said(Some("two\nlines"), Some("")), ..Built::default() }, None, None),
+    ];
+    for (index, (built, source, revision)) in table.into_iter().enumerate() {
+        let digest = outside.push_built(&image, &tag(&format!("1.{index}")), &built).await;
+        let expected = Origin { source: source.map(str::to_owned), revision: revision.map(str::to_owned) };
+        assert_eq!(registry.origin(&image, &digest).await.unwrap().as_ref(), Some(&expected), "{built:?}");
+        assert_eq!(registry.origin(&image, &digest).await.unwrap(), Some(expected), "and again: {built:?}");
+    }
+    let nobody = digest_of(b"nobody has this");
+    assert_eq!(registry.origin(&image, &nobody).await.unwrap(), None, "an unknown digest of a known repository");
+}
+
+fn said(source: Option<&str>, revision: Option<&str>) -> Said {
+    let names = [(SOURCE, source), (REVISION, revision)].into_iter();
+    names.filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect()
+}
+
 async fn all_tags_are_listed_in_byte_order(outside: &dyn Outside) {
     let registry = outside.registry();
     let image = image(outside, "ordered/web");
@@ -171,6 +240,7 @@ async fn a_refusal_is_no_absence(outside: &dyn Outside) {
         stranger.digest(&image, &tag("2.0")).await.expect_err("also for a tag that does not exist"),
         stranger.tags(&image).await.expect_err("a wrong password must be refused"),
         stranger.platforms(&image, &secret).await.expect_err("a wrong password must be refused"),
+        stranger.origin(&image, &secret).await.expect_err("a wrong password must be refused"),
         stranger.page(&image, None).await.expect_err("a wrong password must be refused"),
     ] {
         let RegistryError::Refused { registry, reason } = &error else {
@@ -188,6 +258,7 @@ async fn silence_is_no_absence(outside: &dyn Outside) {
         unreachable.digest(&image, &tag("1.0")).await.expect_err("nobody answers"),
         unreachable.tags(&image).await.expect_err("nobody answers"),
         unreachable.platforms(&image, &digest_of(b"anything")).await.expect_err("nobody answers"),
+        unreachable.origin(&image, &digest_of(b"anything")).await.expect_err("nobody answers"),
         unreachable.page(&image, None).await.expect_err("nobody answers"),
     ] {
         let RegistryError::Unavailable { registry, .. } = &error else {
