@@ -71,12 +71,64 @@ fn what_a_person_closed_is_not_proposed_again() {
         world.serve();
     }
     assert_eq!(world.forge.open_pulls(), []);
-    assert_eq!(world.holds()[0].reason, "pull request https://forge.test/acme/fleet/pull/1 was closed without merging");
+    assert_eq!(
+        world.holds()[0].reason,
+        "pull request https://forge.test/acme/fleet/pull/1 was closed without merging by alice"
+    );
 
     newer(&mut world);
     let open = world.open();
     assert_eq!((open.number, open.title.as_str()), (2, "Update frontend to main-0000001-1707400000"));
     assert_eq!(world.pull(1).state, State::Closed);
+}
+
+#[test]
+fn a_forge_that_does_not_say_who_loses_nothing() {
+    let mut world = proposed();
+    world.forge.discreet();
+    world.forge.close_by_person(1);
+    world.propose();
+    assert_eq!(world.forge.open_pulls(), []);
+    assert_eq!(world.holds()[0].reason, "pull request https://forge.test/acme/fleet/pull/1 was closed without merging");
+
+    newer(&mut world);
+    world.merge(2);
+    world.propose();
+    world.edit(BASE, FRONTEND_FILE, "main-0000001-1707400000", "main-f9e1f0b-1707200000");
+    let said = world.propose().join("\n");
+    assert!(said.contains("it was merged with https://forge.test/acme/fleet/pull/2, and then taken back"), "{said}");
+}
+
+#[test]
+fn whoever_merged_what_was_taken_back_is_named_when_that_is_seen_later() {
+    let mut world = proposed();
+    world.merge(1);
+    world.propose();
+    world.forge.discreet();
+    world.edit(BASE, FRONTEND_FILE, "main-abc1234-1707300000", "main-f9e1f0b-1707200000");
+    let said = world.propose().join("\n");
+    let reason = "it was merged by alice with https://forge.test/acme/fleet/pull/1, and then taken back";
+    assert!(said.contains(reason) && world.holds()[0].reason.starts_with(reason), "{said}");
+}
+
+#[test]
+fn a_name_that_would_be_more_than_a_name_is_text_wherever_it_goes() {
+    let mut world = proposed();
+    world.forge.close_by(1, "@acme/everyone](https://evil.example)\r\n\r\n# `Hi` <b>\u{202E}");
+    newer(&mut world);
+    assert_eq!(world.open().number, 2);
+    let reason = "pull request https://forge.test/acme/fleet/pull/1 was closed without merging by ";
+    let name = "@acme/everyone](https://evil.example)    # `Hi` <b>";
+    assert_eq!(world.holds()[0].reason, format!("{reason}{name}"));
+
+    // The policy goes back to what was closed, so the newer pull request is closed with the reason.
+    let policies = "flux/clusters/production/image-automation/image-policies.yaml";
+    let text = world.file(BASE, policies).replacen("main-[a-f0-9]{7}-", "main-(?:abc1234|f9e1f0b)-", 1);
+    world.git.push_by_somebody_else(BASE, &[Entry::file(policies, text)], "Only these two");
+    world.propose();
+    let escaped = "@\u{2060}acme/everyone\\](https://evil.example)    #\u{2060} \\`Hi\\` \\<b\\>";
+    let closing = "Closed by tag2pr: there is nothing left in it to merge.\n\n- `flux-system/frontend`: held: ";
+    assert_eq!(world.pull(2).comments, [format!("{closing}{reason}{escaped}")]);
 }
 
 #[test]

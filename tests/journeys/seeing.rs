@@ -50,7 +50,8 @@ fn journeys(status: &Status) -> String {
         }
         if let Some(end) = &one.ended {
             let after = one.proposed.as_ref().map_or_else(String::new, |step| took(step.at, end.at));
-            steps.push(format!("{} after {after}", end.how));
+            let by = end.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+            steps.push(format!("{}{by} after {after}", end.how));
         }
         steps.extend(one.note.clone());
         format!("{}:{}: {}\n", one.image, one.tag, steps.join(", "))
@@ -118,7 +119,7 @@ fn a_day_from_push_to_merge() {
     192.168.0.40:5000/backend:main-7777777-1707303700: pushed via distribution, updated after 3 s
     192.168.0.40:5000/frontend:main-0000001-1707200001: pushed via distribution, flux-system/frontend: outranked by main-abc1234-1707300000: 1707200001 is smaller than 1707300000
     ghcr.io/somebody/else:1.0: pushed via distribution, no repository was known to follow it
-    192.168.0.40:5000/frontend:main-abc1234-1707300000: pushed via harbor, opened after 2 s, merged after 40 min
+    192.168.0.40:5000/frontend:main-abc1234-1707300000: pushed via harbor, opened after 2 s, merged by alice after 40 min
     ");
     insta::assert_snapshot!(sources(&status), @"
     distribution: 4 believed, 0 refused, 0 missed; last: recorded push of ghcr.io/somebody/else:1.0 (of no interest: no repository is known to follow it)

@@ -94,7 +94,7 @@ fn each_hears_once_what_it_wants_to_know() {
     let (mut world, people) = (proposed(), People::new());
     assert_eq!(people.tell(&mut world), 0);
     let opened = people.chat.lock().unwrap()[0].clone();
-    insta::assert_snapshot!(message(&opened).replace(&opened.id, "ID"), @r#"{"at":"2026-03-01T12:01:00Z","id":"ID","proposal":"flux-system.flux-system","subject":"git.example/acme/fleet@main","text":"Update frontend to main-abc1234-1707300000","type":"opened","url":"https://forge.test/acme/fleet/pull/1","values":[{"delivery":"019ca945f460-ee58a385d22a","digest":"sha256:0532b007d3ea69bbe368d27574f7a52870c08830c4a108bbe3b7629d459bd7e7","image":"192.168.0.40:5000/frontend","policy":"flux-system/frontend","received_at":"2026-03-01T12:01:00Z","tag":"main-abc1234-1707300000"}]}"#);
+    insta::assert_snapshot!(message(&opened).replace(&opened.id, "ID"), @r#"{"at":"2026-03-01T12:01:00Z","by":null,"id":"ID","proposal":"flux-system.flux-system","subject":"git.example/acme/fleet@main","text":"Update frontend to main-abc1234-1707300000","type":"opened","url":"https://forge.test/acme/fleet/pull/1","values":[{"delivery":"019ca945f460-ee58a385d22a","digest":"sha256:0532b007d3ea69bbe368d27574f7a52870c08830c4a108bbe3b7629d459bd7e7","image":"192.168.0.40:5000/frontend","policy":"flux-system/frontend","received_at":"2026-03-01T12:01:00Z","tag":"main-abc1234-1707300000"}]}"#);
     assert_eq!(people.chat(), [Kind::Opened]);
     world.propose();
     people.tell(&mut world);
@@ -105,7 +105,9 @@ fn each_hears_once_what_it_wants_to_know() {
     people.tell(&mut world);
     assert_eq!(people.chat(), [Kind::Merged]);
     assert_eq!(people.auditor.lock().unwrap().iter().map(|event| event.kind).collect::<Vec<_>>(), [Kind::Merged]);
-    assert_eq!(people.auditor.lock().unwrap()[0].values[0].delivery, opened.values[0].delivery, "the same delivery");
+    let merged = people.auditor.lock().unwrap()[0].clone();
+    assert_eq!(merged.values[0].delivery, opened.values[0].delivery, "the same delivery");
+    assert_eq!((merged.by.as_deref(), opened.by), (Some("alice"), None), "by whom");
 }
 
 #[test]

@@ -186,6 +186,10 @@ impl GitHost for Wire<'_> {
         self.carry(self.world.forge.close(number, comment), host_error).await
     }
 
+    async fn ended_by(&self, number: u64) -> Result<Option<String>, HostError> {
+        self.carry(self.world.forge.ended_by(number), host_error).await
+    }
+
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
         self.carry(self.world.forge.comment(number, text), host_error).await
     }

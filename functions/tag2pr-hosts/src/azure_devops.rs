@@ -58,6 +58,8 @@ struct Pull {
     /// There when it is from a fork.
     fork_source: Option<Value>,
     created_by: Option<Person>,
+    /// Who completed or abandoned it.
+    closed_by: Option<Person>,
 }
 
 #[derive(Deserialize)]
@@ -67,8 +69,10 @@ struct Commit {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Person {
     id: String,
+    display_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -269,6 +273,11 @@ impl GitHost for AzureDevops {
         self.comment(number, comment).await?;
         self.edit(number, json!({ "status": "abandoned" })).await?;
         Ok(())
+    }
+
+    async fn ended_by(&self, number: u64) -> Result<Option<String>, HostError> {
+        let by = Some(self.get(number).await?).filter(|pull| pull.status != "active").and_then(|pull| pull.closed_by);
+        Ok(by.and_then(|person| person.display_name))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

@@ -51,6 +51,15 @@ struct Pull {
     draft: bool,
     #[serde(default)]
     reviewers: Vec<Value>,
+    /// Who merged it, too.
+    closed_by: Option<Account>,
+}
+
+/// Somebody, or an app; there are no user names any more.
+#[derive(Deserialize)]
+struct Account {
+    display_name: Option<String>,
+    nickname: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -261,6 +270,11 @@ impl GitHost for Bitbucket {
         let url = self.url(&["pullrequests", &number.to_string(), "decline"]);
         self.call::<Pull>(Method::POST, url, None, About::Number(number)).await?;
         Ok(())
+    }
+
+    async fn ended_by(&self, number: u64) -> Result<Option<String>, HostError> {
+        let by = Some(self.get(number).await?).filter(|pull| pull.state != "OPEN").and_then(|pull| pull.closed_by);
+        Ok(by.and_then(|account| account.display_name.or(account.nickname)))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

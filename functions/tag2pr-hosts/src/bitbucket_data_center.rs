@@ -82,7 +82,15 @@ struct Link {
 
 #[derive(Deserialize)]
 struct Activity {
+    id: u64,
+    action: String,
+    user: Option<User>,
     comment: Option<Comment>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -193,6 +201,13 @@ impl BitbucketDataCenter {
         self.rest.pages(url.clone(), &|answer| self.reason(answer, &about), read).await
     }
 
+    /// What happened to a pull request, comments among it.
+    async fn activities(&self, number: u64) -> Result<Vec<Activity>, HostError> {
+        let mut url = self.url(&[&number.to_string(), "activities"]);
+        url.query_pairs_mut().append_pair("limit", "100");
+        self.all(url, About::Number(number)).await
+    }
+
     async fn get(&self, number: u64) -> Result<Pull, HostError> {
         self.call(Method::GET, self.url(&[&number.to_string()]), None, About::Number(number)).await
     }
@@ -270,13 +285,17 @@ impl GitHost for BitbucketDataCenter {
         Ok(())
     }
 
+    async fn ended_by(&self, number: u64) -> Result<Option<String>, HostError> {
+        // What was declined can be opened again.
+        let decides = |one: &Activity| matches!(one.action.as_str(), "MERGED" | "DECLINED" | "REOPENED");
+        let last = self.activities(number).await?.into_iter().filter(decides).max_by_key(|one| one.id);
+        Ok(last.filter(|one| one.action != "REOPENED").and_then(|one| one.user).map(|user| user.name))
+    }
+
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
-        let number_text = number.to_string();
-        let mut activities = self.url(&[&number_text, "activities"]);
-        activities.query_pairs_mut().append_pair("limit", "100");
-        let said: Vec<Activity> = self.all(activities, About::Number(number)).await?;
+        let said = self.activities(number).await?;
         if !said.iter().filter_map(|activity| activity.comment.as_ref()).any(|said| said.text == text) {
-            let url = self.url(&[&number_text, "comments"]);
+            let url = self.url(&[&number.to_string(), "comments"]);
             self.call::<Comment>(Method::POST, url, Some(json!({ "text": text })), About::Number(number)).await?;
         }
         Ok(true)

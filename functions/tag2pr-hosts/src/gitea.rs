@@ -36,6 +36,7 @@ struct Pull {
     html_url: String,
     state: String,
     merged: bool,
+    merged_by: Option<User>,
     title: String,
     body: Option<String>,
     head: Side,
@@ -64,6 +65,15 @@ struct User {
     login: String,
 }
 
+/// Something that happened to a pull request.
+#[derive(Deserialize)]
+struct Happened {
+    id: u64,
+    #[serde(rename = "type")]
+    what: String,
+    user: Option<User>,
+}
+
 #[derive(Deserialize)]
 struct Permission {
     permission: String,
@@ -75,16 +85,22 @@ struct Label {
     name: String,
 }
 
+impl Pull {
+    fn state(&self) -> State {
+        match (self.merged, self.state.as_str()) {
+            (true, _) => State::Merged,
+            (false, "open") => State::Open,
+            (false, _) => State::Closed,
+        }
+    }
+}
+
 impl From<Pull> for PullRequest {
     fn from(pull: Pull) -> Self {
         Self {
             number: pull.number,
+            state: pull.state(),
             url: pull.html_url,
-            state: match (pull.merged, pull.state.as_str()) {
-                (true, _) => State::Merged,
-                (false, "open") => State::Open,
-                (false, _) => State::Closed,
-            },
             branch: pull.head.branch,
             head: CommitId(pull.head.sha),
             is_draft: pull.title.starts_with(DRAFT),
@@ -152,6 +168,15 @@ impl Gitea {
     async fn comments(&self, number: u64) -> Result<Vec<Comment>, HostError> {
         let url = self.url(&["issues", &number.to_string(), "comments"]);
         self.call(Method::GET, url, None, About::Number(number)).await
+    }
+
+    /// Whoever closed it last. Without a number of a page the timeline comes whole; with one, nothing says which is the last.
+    async fn closed_by(&self, number: u64) -> Result<Option<User>, HostError> {
+        let url = self.url(&["issues", &number.to_string(), "timeline"]);
+        // An empty one is null.
+        let all: Option<Vec<Happened>> = self.call(Method::GET, url, None, About::Number(number)).await?;
+        let closings = all.into_iter().flatten().filter(|happened| happened.what == "close");
+        Ok(closings.max_by_key(|happened| happened.id).and_then(|happened| happened.user))
     }
 
     /// A token that may not ask counts nobody in.
@@ -225,6 +250,16 @@ impl GitHost for Gitea {
         self.comment(number, comment).await?;
         self.edit(number, json!({ "state": "closed" })).await?;
         Ok(())
+    }
+
+    async fn ended_by(&self, number: u64) -> Result<Option<String>, HostError> {
+        let pull = self.get(number).await?;
+        let by = match pull.state() {
+            State::Open => None,
+            State::Merged => pull.merged_by,
+            State::Closed => self.closed_by(number).await?,
+        };
+        Ok(by.map(|user| user.login))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

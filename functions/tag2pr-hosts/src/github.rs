@@ -181,6 +181,8 @@ struct Pull {
     html_url: String,
     state: String,
     merged_at: Option<String>,
+    /// In lists it is left out.
+    merged_by: Option<User>,
     #[serde(default)]
     draft: bool,
     title: String,
@@ -216,12 +218,26 @@ struct User {
     login: String,
 }
 
+/// A pull request as the issue that it is, too: only there GitHub says who closed it.
+#[derive(Deserialize)]
+struct Issue {
+    closed_by: Option<User>,
+}
+
 #[derive(Deserialize)]
 struct Permission {
     permission: String,
 }
 
 impl Pull {
+    fn state(&self) -> State {
+        match (&self.merged_at, self.state.as_str()) {
+            (Some(_), _) => State::Merged,
+            (None, "open") => State::Open,
+            (None, _) => State::Closed,
+        }
+    }
+
     /// Whether it is made from this branch of the repository itself, for this base.
     fn is_from(&self, branch: &str, base: &str) -> bool {
         self.head.branch == branch
@@ -233,15 +249,10 @@ impl Pull {
 
 impl From<Pull> for PullRequest {
     fn from(pull: Pull) -> Self {
-        let state = match (pull.merged_at, pull.state.as_str()) {
-            (Some(_), _) => State::Merged,
-            (None, "open") => State::Open,
-            (None, _) => State::Closed,
-        };
         Self {
             number: pull.number,
+            state: pull.state(),
             url: pull.html_url,
-            state,
             branch: pull.head.branch,
             head: CommitId(pull.head.sha),
             title: pull.title,
@@ -293,6 +304,20 @@ impl GitHost for Github {
         let state = json!({ "state": "closed" });
         self.call::<Pull>(Method::PATCH, self.url(&["pulls", &number]), Some(state), &about).await?;
         Ok(())
+    }
+
+    async fn ended_by(&self, number: u64) -> Result<Option<String>, HostError> {
+        let about = About::Number(number);
+        let number = number.to_string();
+        let pull: Pull = self.call(Method::GET, self.url(&["pulls", &number]), None, &about).await?;
+        let by = match pull.state() {
+            State::Open => None,
+            State::Merged => pull.merged_by,
+            State::Closed => {
+                self.call::<Issue>(Method::GET, self.url(&["issues", &number]), None, &about).await?.closed_by
+            }
+        };
+        Ok(by.map(|user| user.login))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

@@ -44,6 +44,15 @@ struct MergeRequest {
     source_project_id: Option<u64>,
     target_project_id: u64,
     sha: Option<String>,
+    /// Since 14.7, and also who wants it merged as soon as that is possible.
+    merge_user: Option<User>,
+    merged_by: Option<User>,
+    closed_by: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    username: String,
 }
 
 #[derive(Deserialize)]
@@ -63,17 +72,23 @@ struct Person {
     id: u64,
 }
 
+impl MergeRequest {
+    fn state(&self) -> State {
+        match self.state.as_str() {
+            // Locked: it is being merged just now.
+            "opened" | "locked" => State::Open,
+            "merged" => State::Merged,
+            _ => State::Closed,
+        }
+    }
+}
+
 impl From<MergeRequest> for PullRequest {
     fn from(one: MergeRequest) -> Self {
         Self {
             number: one.iid,
+            state: one.state(),
             url: one.web_url,
-            state: match one.state.as_str() {
-                // Locked: it is being merged just now.
-                "opened" | "locked" => State::Open,
-                "merged" => State::Merged,
-                _ => State::Closed,
-            },
             branch: one.source_branch,
             head: CommitId(one.sha.unwrap_or_default()),
             is_draft: one.title.starts_with(DRAFT),
@@ -218,6 +233,16 @@ impl GitHost for Gitlab {
         self.comment(number, comment).await?;
         self.put(number, json!({ "state_event": "close" })).await?;
         Ok(())
+    }
+
+    async fn ended_by(&self, number: u64) -> Result<Option<String>, HostError> {
+        let one = self.get(number).await?;
+        let by = match one.state() {
+            State::Open => None,
+            State::Merged => one.merge_user.or(one.merged_by),
+            State::Closed => one.closed_by,
+        };
+        Ok(by.map(|user| user.username))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

@@ -9,7 +9,7 @@ use tag2pr::secret::Secret;
 use tag2pr::testing::conformance::host::{World, host};
 use tag2pr::testing::host::Fault as HostFault;
 use tag2pr_hosts::{Address, AzureDevops, Bitbucket, BitbucketDataCenter, Gitea, Gitlab, InvalidHost};
-use tag2pr_standins::forge::{Fault, Forge};
+use tag2pr_standins::forge::{Fault, Forge, PERSON};
 use tag2pr_standins::{azure_devops, bitbucket, bitbucket_data_center, gitea, gitlab};
 
 const TOKEN: &str = "a-token-that-may-do-it";
@@ -20,6 +20,8 @@ struct Tried {
     host: Box<dyn GitHost>,
     stranger: Box<dyn GitHost>,
     reviewer: &'static str,
+    /// Who merges and closes, as the forge names people.
+    person: &'static str,
     /// How the title of a draft begins, where that makes it one.
     mark: Option<&'static str>,
 }
@@ -36,7 +38,12 @@ impl Tried {
             let at = Address { api: Some(&api), plain_http: false };
             new(client, &repository, &Secret::new(token), &at).unwrap()
         };
-        Self { host: connect(TOKEN), stranger: connect("somebody-elses"), forge, reviewer, mark }
+        Self { host: connect(TOKEN), stranger: connect("somebody-elses"), forge, reviewer, person: PERSON, mark }
+    }
+
+    /// The same forge, which names people as they want to be seen.
+    fn with_display_names(self) -> Self {
+        Self { person: "Alice Adams", ..self }
     }
 
     fn gitlab() -> Self {
@@ -55,7 +62,7 @@ impl Tried {
         let forge = bitbucket::start("acme/fleet", TOKEN);
         let new: New =
             |client, repository, token, at| Ok(Box::new(Bitbucket::new(client, repository, None, token, at)?));
-        Self::new(forge, "acme/fleet.git", "/2.0", new, "{1b3f}", None)
+        Self::new(forge, "acme/fleet.git", "/2.0", new, "{1b3f}", None).with_display_names()
     }
 
     fn bitbucket_data_center() -> Self {
@@ -69,7 +76,7 @@ impl Tried {
         let forge = azure_devops::start("acme", "Home Lab", "fleet", TOKEN);
         let new: New = |client, repository, token, at| Ok(Box::new(AzureDevops::new(client, repository, token, at)?));
         let reviewer = "9e1c7b5a-0000-4000-8000-000000000002";
-        Self::new(forge, "acme/Home%20Lab/_git/fleet", "/acme/Home%20Lab", new, reviewer, None)
+        Self::new(forge, "acme/Home%20Lab/_git/fleet", "/acme/Home%20Lab", new, reviewer, None).with_display_names()
     }
 
     fn all() -> [Self; 5] {
@@ -95,6 +102,9 @@ impl World for Tried {
     }
     async fn close_by_person(&self, number: u64) {
         self.forge.end(number, false);
+    }
+    fn person(&self) -> Option<String> {
+        Some(self.person.to_owned())
     }
     async fn comments(&self, number: u64) -> Vec<String> {
         self.forge.pull(number).map(|pull| pull.comments).unwrap_or_default()
@@ -208,6 +218,23 @@ async fn opening_costs_few_calls() {
     POST /acme/Home%20Lab/_apis/git/repositories/fleet/pullrequests 201
     GET /acme/Home%20Lab/_apis/git/repositories/fleet/refs 200
     ");
+}
+
+#[tokio::test]
+async fn whoever_wanted_it_merged_by_itself_did_not_end_it() {
+    let asks = Asks { auto_merge: true, ..Asks::default() };
+    for tried in Tried::all() {
+        tried.forge.push("tag2pr/web");
+        let number = tried.host.open(&draft("tag2pr/web")).await.unwrap().number;
+        tried.host.ask(number, &asks).await.unwrap();
+        assert_eq!(tried.host.ended_by(number).await.unwrap(), None);
+        tried.forge.end(number, false);
+        let before = tried.forge.exchanges().len();
+        assert_eq!(tried.host.ended_by(number).await.unwrap().as_deref(), Some(tried.person));
+        assert!(tried.forge.exchanges().len() - before <= 2, "it costs one or two calls");
+        tried.host.close(number, "Too late.").await.unwrap();
+        assert_eq!(tried.host.ended_by(number).await.unwrap().as_deref(), Some(tried.person), "it stays theirs");
+    }
 }
 
 #[tokio::test]

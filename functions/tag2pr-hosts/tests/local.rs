@@ -96,6 +96,9 @@ impl World for Disk {
         // Somebody may take it back, and has a branch then without a pull request.
         self.git.point(&branch, "kept");
     }
+    fn person(&self) -> Option<String> {
+        None
+    }
     async fn comments(&self, number: u64) -> Vec<String> {
         self.local.comments(number).await.unwrap()
     }

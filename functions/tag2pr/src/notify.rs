@@ -63,6 +63,7 @@ pub fn message(event: &Event) -> String {
         "subject": event.subject,
         "proposal": event.proposal,
         "text": event.text,
+        "by": event.by,
         "url": event.url,
         "values": values.collect::<Vec<_>>(),
     })
@@ -112,6 +113,6 @@ mod tests {
             Event::of(Kind::Refused, "harbor", "the `Authorization` header\nis not".to_owned(), Timestamp::UNIX_EPOCH);
         let text = message(&event);
         assert!(!text.contains('\n'));
-        insta::assert_snapshot!(text.replace(&event.id, "ID"), @r#"{"at":"1970-01-01T00:00:00Z","id":"ID","proposal":null,"subject":"harbor","text":"the `Authorization` header\nis not","type":"refused","url":null,"values":[]}"#);
+        insta::assert_snapshot!(text.replace(&event.id, "ID"), @r#"{"at":"1970-01-01T00:00:00Z","by":null,"id":"ID","proposal":null,"subject":"harbor","text":"the `Authorization` header\nis not","type":"refused","url":null,"values":[]}"#);
     }
 }

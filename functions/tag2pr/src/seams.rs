@@ -418,6 +418,11 @@ pub trait GitHost: Send + Sync {
     /// Closes an open one and says why.
     async fn close(&self, number: u64, comment: &str) -> Result<(), HostError>;
 
+    /// Who merged or closed one that is no longer open, as the forge names people; `None` where it does not say.
+    async fn ended_by(&self, _number: u64) -> Result<Option<String>, HostError> {
+        Ok(None)
+    }
+
     /// Marks a draft as ready. One that is no draft, or no longer open, stays as it is.
     async fn ready(&self, number: u64) -> Result<(), HostError>;
 

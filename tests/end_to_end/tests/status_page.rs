@@ -76,7 +76,7 @@ fn journey(image: &str, tag: &str, pushed: i64, proposed: Option<(i64, u32)>, en
             title: format!("Update to {tag}"),
             url: format!("{PULLS}/{number}"),
         }),
-        ended: ended.map(|(at, how)| End { at: ago(at), how }),
+        ended: ended.map(|(at, how)| End { at: ago(at), how, by: (how == Kind::Merged).then(|| "alice".to_owned()) }),
         note: None,
     }
 }
@@ -206,6 +206,9 @@ fn hostile() -> Status {
         }
         if let Some(proposed) = &mut journey.proposed {
             proposed.url = "javascript:alert(1)".to_owned();
+        }
+        if let Some(end) = &mut journey.ended {
+            end.by = Some(name.to_owned());
         }
     }
     status.troubles[0].reason = names.join(" ") + &long;

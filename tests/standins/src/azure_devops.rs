@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::forge::{Call, Dialect, Forge, Pull, Reply, State, holds};
+use crate::forge::{Call, Dialect, Forge, Pull, Reply, State, display_name, holds};
 
 /// Speaks as Azure DevOps does.
 struct AzureDevops {
@@ -38,6 +38,10 @@ impl AzureDevops {
         // It is looked at only later where it merges.
         if !pull.open || listed {
             shown["lastMergeSourceCommit"] = json!({ "commitId": pull.head });
+        }
+        if let Some(name) = pull.ended_by {
+            shown["closedBy"] =
+                json!({ "id": "0d4f1f2a-0000-4000-8000-000000000007", "displayName": display_name(name) });
         }
         if pull.fork {
             shown["forkSource"] = json!({ "repository": { "name": "fleet-of-mallory" } });
@@ -79,7 +83,7 @@ impl AzureDevops {
                 pull.draft &= call.body.as_ref().is_none_or(|body| body["isDraft"] != false);
                 pull.auto_merge |= call.text("/autoCompleteSetBy/id").is_some();
                 if call.text("/status").as_deref() == Some("abandoned") {
-                    pull.open = false;
+                    pull.close();
                 }
                 Reply::new(200, Self::shown(pull, false))
             }

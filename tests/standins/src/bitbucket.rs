@@ -5,7 +5,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::forge::{Call, Dialect, Forge, Pull, Reply, State, holds};
+use crate::forge::{Call, Dialect, Forge, Pull, Reply, State, display_name, holds};
 
 /// Speaks as Bitbucket Cloud does.
 struct Bitbucket {
@@ -21,6 +21,7 @@ pub fn start(full_name: &str, token: &str) -> Forge {
 impl Bitbucket {
     fn shown(&self, pull: &Pull) -> Value {
         let stranger = "mallory/fleet";
+        let closed_by = pull.ended_by.map(|name| json!({ "display_name": display_name(name), "nickname": name }));
         json!({
             "type": "pullrequest",
             "id": pull.number,
@@ -28,6 +29,7 @@ impl Bitbucket {
             "description": pull.body,
             "state": match (pull.merged, pull.open) { (true, _) => "MERGED", (_, true) => "OPEN", _ => "DECLINED" },
             "draft": pull.draft,
+            "closed_by": closed_by,
             "source": {
                 "branch": { "name": pull.branch },
                 "commit": { "hash": &pull.head[..12] },
@@ -137,7 +139,7 @@ impl Dialect for Bitbucket {
                         Reply::new(200, self.shown(pull))
                     }
                     ("POST", ["decline"]) if pull.open => {
-                        pull.open = false;
+                        pull.close();
                         Reply::new(200, self.shown(pull))
                     }
                     ("POST", ["decline"]) => self.refused(400, "This pull request is already closed."),

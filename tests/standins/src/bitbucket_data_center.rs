@@ -4,7 +4,7 @@
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::forge::{Call, Dialect, Forge, Pull, Reply, State, holds};
+use crate::forge::{Call, Dialect, Forge, OURS, Pull, Reply, State, display_name, holds};
 
 /// Speaks as Bitbucket Data Center does.
 struct Bitbucket {
@@ -84,6 +84,22 @@ impl Bitbucket {
         }
     }
 
+    /// What happened to a pull request, newest first.
+    fn activities(pull: &Pull) -> Vec<Value> {
+        let user = |name: &str| json!({ "name": name, "displayName": display_name(name) });
+        let id = |at: usize| pull.number * 1_000 + at as u64;
+        let mut all = vec![json!({ "id": id(0), "action": "OPENED", "user": user(OURS) })];
+        all.extend(pull.said(OURS).map(|(at, text, author)| {
+            json!({ "id": id(at), "action": "COMMENTED", "user": user(author), "comment": { "text": text } })
+        }));
+        if let Some(name) = pull.ended_by {
+            let action = if pull.merged { "MERGED" } else { "DECLINED" };
+            all.push(json!({ "id": id(all.len()), "action": action, "user": user(name) }));
+        }
+        all.reverse();
+        all
+    }
+
     fn stale(pull: &Pull, version: Option<u64>) -> Option<Reply> {
         let message = "You are attempting to modify a pull request based on out-of-date information.";
         (version != Some(pull.version)).then(|| Self::failed(409, "pull.PullRequestOutOfDateException", message))
@@ -142,7 +158,8 @@ impl Dialect for Bitbucket {
                         if let Some(stale) = Self::stale(pull, version) {
                             return stale;
                         }
-                        (pull.open, pull.version) = (false, pull.version + 1);
+                        pull.close();
+                        pull.version += 1;
                         Reply::new(200, self.shown(pull))
                     }
                     ("POST", ["comments"]) => {
@@ -150,9 +167,7 @@ impl Dialect for Bitbucket {
                         Reply::new(201, json!({ "id": 1, "text": call.text("/text") }))
                     }
                     ("GET", ["activities"]) => {
-                        let said = pull.comments.iter().rev();
-                        let said = said.map(|text| json!({ "action": "COMMENTED", "comment": { "text": text } }));
-                        let all = said.chain([json!({ "action": "OPENED" })]).collect();
+                        let all = Self::activities(pull);
                         Self::paged(forge, call, all)
                     }
                     _ => self.refused(404, "Not found"),

@@ -50,9 +50,29 @@ pub struct Pull {
     pub auto_merge: bool,
     /// How often it was changed.
     pub version: u64,
+    /// Who merged or closed it, by the name to sign in with.
+    pub ended_by: Option<&'static str>,
+}
+
+/// The person who merges and closes.
+pub const PERSON: &str = "alice";
+
+/// Whose the token is.
+pub const OURS: &str = "tag2pr";
+
+/// The name that people see of somebody.
+pub(crate) fn display_name(login: &str) -> &str {
+    if login == PERSON { "Alice Adams" } else { login }
 }
 
 impl Pull {
+    /// The token's owner closes it, if it is open.
+    pub(crate) fn close(&mut self) {
+        if self.open {
+            (self.open, self.ended_by) = (false, Some(OURS));
+        }
+    }
+
     /// Everything that is written under it, oldest first, with its place and who wrote it; of us if that is nobody.
     pub(crate) fn said<'a>(&'a self, us: &'a str) -> impl DoubleEndedIterator<Item = (usize, &'a str, &'a str)> {
         let author = move |index| self.authors.get(&index).copied().unwrap_or(us);
@@ -223,7 +243,7 @@ impl Forge {
         commit
     }
 
-    /// A person merges or closes it.
+    /// [`PERSON`] merges or closes it.
     ///
     /// # Panics
     ///
@@ -231,7 +251,7 @@ impl Forge {
     pub fn end(&self, number: u64, merged: bool) {
         let mut state = lock(&self.state);
         let pull = state.pull(number).unwrap_or_else(|| panic!("there is no pull request #{number}"));
-        (pull.open, pull.merged) = (false, merged);
+        (pull.open, pull.merged, pull.ended_by) = (false, merged, Some(PERSON));
         pull.version += 1;
     }
 
@@ -363,6 +383,7 @@ impl State {
             assignees: Vec::new(),
             auto_merge: false,
             version: 0,
+            ended_by: None,
         });
         number
     }

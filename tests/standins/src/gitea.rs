@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::forge::{Call, Dialect, Forge, Pull, Reply, State, holds, texts};
+use crate::forge::{Call, Dialect, Forge, OURS, Pull, Reply, State, holds, texts};
 use crate::openapi::{Description, Exchange};
 use crate::parts;
 
@@ -45,8 +45,9 @@ impl Gitea {
     fn shown(&self, pull: &Pull) -> Value {
         let people = |names: &[String]| names.iter().map(|name| json!({ "login": name })).collect::<Vec<_>>();
         let labels: Vec<Value> = pull.labels.iter().map(|name| json!({ "id": 1, "name": name })).collect();
+        let merged_by = pull.ended_by.filter(|_| pull.merged).map(|name| json!({ "login": name }));
         let head = if pull.open { pull.branch.clone() } else { format!("refs/pull/{}/head", pull.number) };
-        json!({
+        let mut shown = json!({
             "id": 1000 + pull.number,
             "number": pull.number,
             "html_url": format!("https://gitea.test/{}/{}/pulls/{}", self.owner, self.name, pull.number),
@@ -59,7 +60,29 @@ impl Gitea {
             "requested_reviewers": people(&pull.reviewers),
             "head": { "label": pull.branch, "ref": head, "sha": pull.head, "repo_id": if pull.fork { 3 } else { 2 } },
             "base": { "label": pull.base, "ref": pull.base, "sha": "0".repeat(40), "repo_id": 2 },
-        })
+        });
+        if let Some(merged_by) = merged_by {
+            shown["merged_by"] = merged_by;
+        }
+        shown
+    }
+
+    /// What happened to a pull request, oldest first: whole, unless a page is asked for. No header says which is the last.
+    fn timeline(call: &Call, pull: &Pull) -> Reply {
+        let event = |id: usize, what: &str, who: &str| json!({ "id": id, "type": what, "user": { "login": who } });
+        let mut all: Vec<Value> = pull
+            .said(OURS)
+            .map(|(id, body, author)| json!({ "id": id, "type": "comment", "body": body, "user": { "login": author } }))
+            .collect();
+        if let Some(name) = pull.ended_by {
+            all.push(event(all.len() + 1, if pull.merged { "merge_pull" } else { "close" }, name));
+        }
+        if let Some(page) = call.number("page") {
+            let size = call.number("limit").unwrap_or(30).clamp(1, 50);
+            all = all.into_iter().skip(page.saturating_sub(1) * size).take(size).collect();
+        }
+        // As Go writes a list that nobody began.
+        Reply::new(200, if all.is_empty() { Value::Null } else { Value::Array(all) })
     }
 
     fn create(&self, forge: &mut State, call: &Call) -> Reply {
@@ -94,7 +117,11 @@ impl Gitea {
         }
         pull.title = text("title").unwrap_or_else(|| pull.title.clone());
         pull.body = text("body").unwrap_or_else(|| pull.body.clone());
-        pull.open = text("state").map_or(pull.open, |state| state == "open");
+        match text("state").as_deref() {
+            Some("open") => (pull.open, pull.ended_by) = (true, None),
+            Some(_) => pull.close(),
+            None => {}
+        }
         let assignees = call.body.as_ref().and_then(|body| body.get("assignees"));
         if assignees.is_some() {
             pull.assignees = texts(assignees);
@@ -112,6 +139,7 @@ impl Gitea {
                     said.map(|(id, body, author)| json!({ "id": id, "body": body, "user": { "login": author } }));
                 Reply::new(200, comments.collect())
             }
+            ("GET", "issues", "timeline") => Self::timeline(call, pull),
             ("POST", "issues", "comments") => {
                 pull.comments.extend(call.text("/body"));
                 Reply::new(

@@ -22,6 +22,7 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::forge::PERSON;
 use crate::git::Bare;
 use crate::openapi::{Description, Exchange};
 use crate::parts;
@@ -71,6 +72,8 @@ pub struct Pull {
     pub assignees: Vec<String>,
     /// Whether it merges itself.
     pub auto_merge: bool,
+    /// Who merged or closed it.
+    pub ended_by: Option<String>,
 }
 
 /// How one request fails.
@@ -216,7 +219,7 @@ impl GitHub {
         lock(&self.state).verified.contains(commit)
     }
 
-    /// A person merges it.
+    /// [`PERSON`] merges it.
     ///
     /// # Panics
     ///
@@ -224,17 +227,18 @@ impl GitHub {
     pub fn merge(&self, number: u64) {
         let mut state = lock(&self.state);
         let pull = state.pull(number).unwrap_or_else(|| panic!("there is no pull request #{number}"));
-        (pull.open, pull.merged) = (false, true);
+        (pull.open, pull.merged, pull.ended_by) = (false, true, Some(PERSON.to_owned()));
     }
 
-    /// A person closes it without merging.
+    /// [`PERSON`] closes it without merging.
     ///
     /// # Panics
     ///
     /// When there is no such pull request.
     pub fn close(&self, number: u64) {
         let mut state = lock(&self.state);
-        state.pull(number).unwrap_or_else(|| panic!("there is no pull request #{number}")).open = false;
+        let pull = state.pull(number).unwrap_or_else(|| panic!("there is no pull request #{number}"));
+        (pull.open, pull.ended_by) = (false, Some(PERSON.to_owned()));
     }
 
     /// A person writes under a pull request; `mallory` may only read the repository.
@@ -523,6 +527,10 @@ impl State {
             ("PATCH", ["pulls", number], Some(body)) => self.update(number, body),
             ("GET", ["pulls", number], _) => match number.parse().ok().and_then(|number| self.pull(number)).cloned() {
                 Some(pull) => Reply::new(200, self.places.pull(&pull, true)),
+                None => Reply::refused(404, "Not Found"),
+            },
+            ("GET", ["issues", number], _) => match number.parse().ok().and_then(|number| self.pull(number)).cloned() {
+                Some(pull) => Reply::new(200, self.places.issue(&pull)),
                 None => Reply::refused(404, "Not Found"),
             },
             ("POST", [of, number, what], Some(body)) if *what != "comments" => self.ask(number, (of, what), body),

@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::forge::{Call, Dialect, Forge, Pull, Reply, State, holds};
+use crate::forge::{Call, Dialect, Forge, OURS, Pull, Reply, State, holds};
 
 /// Speaks as GitLab does.
 struct Gitlab {
@@ -18,6 +18,8 @@ pub fn start(project: &str, token: &str) -> Forge {
 
 impl Gitlab {
     fn shown(&self, pull: &Pull) -> Value {
+        let who = |is_it: bool| pull.ended_by.filter(|_| is_it).map(|name| json!({ "id": 7, "username": name }));
+        let (merged, closed) = (who(pull.merged), who(!pull.merged));
         let people =
             |names: &[String]| names.iter().map(|name| json!({ "id": 7, "username": name })).collect::<Vec<_>>();
         json!({
@@ -34,6 +36,9 @@ impl Gitlab {
             "source_project_id": if pull.fork { 2 } else { 1 },
             "target_project_id": 1,
             "sha": pull.head,
+            "merged_by": merged,
+            "merge_user": merged.or_else(|| pull.auto_merge.then(|| json!({ "id": 9, "username": OURS }))),
+            "closed_by": closed,
             "labels": pull.labels,
             "reviewers": people(&pull.reviewers),
             "assignees": people(&pull.assignees),
@@ -62,7 +67,7 @@ impl Gitlab {
         pull.title = text("title").unwrap_or_else(|| pull.title.clone());
         pull.body = text("description").unwrap_or_else(|| pull.body.clone());
         if text("state_event").as_deref() == Some("close") && !pull.merged {
-            pull.open = false;
+            pull.close();
         }
         let labels = text("add_labels").unwrap_or_default();
         pull.labels.extend(labels.split(',').filter(|label| !label.is_empty()).map(str::to_owned));

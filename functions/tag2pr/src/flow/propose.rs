@@ -17,6 +17,7 @@ mod notes;
 mod records;
 mod renaming;
 mod telling;
+mod whom;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -549,7 +550,8 @@ async fn ask_forge(outside: Outside<'_>, now: Timestamp) -> Result<(BTreeMap<Str
             known.open = open.next();
             known.duplicates = open.collect();
             if let (None, Some(pull)) = (&known.open, known.before.ended(&ended)) {
-                holds.extend(known.proposed.end(pull, now));
+                let by = whom::ended(outside, pull.number).await;
+                holds.extend(known.proposed.end(pull, by, now));
                 known.ended = Some(pull.clone());
             }
         }

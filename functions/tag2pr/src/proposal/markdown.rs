@@ -23,8 +23,15 @@ pub fn cell(text: &str) -> String {
     code(text).replace('|', "\\|")
 }
 
-/// One line without control characters and without the invisible ones that reorder or hide text.
+/// The line that shows this text; one that shows nothing says so.
 fn visible(text: &str, longest: usize) -> String {
+    let line = line(text, longest);
+    if line.trim().is_empty() { "(empty)".to_owned() } else { line }
+}
+
+/// One line without control characters and without the invisible ones that reorder or hide text; the rest is cut after so
+/// many characters.
+pub fn line(text: &str, longest: usize) -> String {
     let hidden = |c: char| matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{00AD}');
     let mut line: String = text
         .chars()
@@ -35,7 +42,7 @@ fn visible(text: &str, longest: usize) -> String {
         line.pop();
         line.push('…');
     }
-    if line.trim().is_empty() { "(empty)".to_owned() } else { line }
+    line
 }
 
 /// A sentence with text from outside in it, as running text: nothing in it is Markdown, a mention or a reference.

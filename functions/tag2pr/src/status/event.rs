@@ -99,6 +99,9 @@ pub struct Event {
     pub proposal: Option<String>,
     /// In words: a pull request's title, why a tag is held.
     pub text: String,
+    /// Who merged or closed it, if the forge said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// Where a person reads more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -150,6 +153,7 @@ impl Event {
             subject: repository.to_string(),
             proposal: Some(name.to_owned()),
             text: proposal.title.clone(),
+            by: proposal.by.clone(),
             url: Some(proposal.url.clone()),
             values: proposal.values.clone(),
             told: BTreeSet::new(),
@@ -166,6 +170,7 @@ impl Event {
             subject: repository.to_string(),
             proposal: (hold.proposal != Hold::EVERY).then(|| hold.proposal.clone()),
             text: format!("{} {}: {}", hold.policy, hold.tag, hold.reason),
+            by: None,
             url: None,
             values: Vec::new(),
             told: BTreeSet::new(),
@@ -181,6 +186,7 @@ impl Event {
             subject: subject.to_owned(),
             proposal: None,
             text,
+            by: None,
             url: None,
             values: Vec::new(),
             told: BTreeSet::new(),

@@ -64,6 +64,8 @@ pub struct End {
     pub at: Timestamp,
     /// `merged`, `closed` or `settled`; `updated` if a newer tag took its place.
     pub how: Kind,
+    /// Who merged or closed it, if the forge said so.
+    pub by: Option<String>,
 }
 
 impl Journey {
@@ -126,7 +128,7 @@ fn proposed(pass: &Pass, remembered: &Remembered) -> Vec<Journey> {
                 let of_event =
                     journeys.iter_mut().filter(|((proposal, ..), _)| Some(proposal) == event.proposal.as_ref());
                 for journey in of_event.filter_map(|(_, own)| own.last_mut()).filter(|one| one.ended.is_none()) {
-                    journey.ended = Some(End { at: event.at, how: event.kind });
+                    journey.ended = Some(End { at: event.at, how: event.kind, by: event.by.clone() });
                 }
             }
             Kind::Ready | Kind::Held | Kind::Released | Kind::Refused | Kind::ListingIncomplete => {}
@@ -153,7 +155,7 @@ fn begin(
             }
             // What was pushed to the base branch stands, whatever comes after it.
             if last.proposed.as_ref().is_some_and(|step| step.how != Kind::Pushed) {
-                last.ended = Some(End { at: event.at, how: Kind::Updated });
+                last.ended = Some(End { at: event.at, how: Kind::Updated, by: None });
             }
         }
         let known_as =

@@ -153,6 +153,7 @@ fn journey(journey: &Journey, now: Timestamp) -> Markup {
                     span.step {
                         span class={ "dot " (end.how.word()) } aria-hidden="true" {}
                         " " (ending(end.how)) " " (clock(end.at))
+                        @if let Some(by) = &end.by { " by " (text(by)) }
                         @if let Some(step) = &journey.proposed { span.quiet { ", " (took(step.at, end.at)) " later" } }
                     }
                 }

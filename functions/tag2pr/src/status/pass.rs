@@ -118,6 +118,9 @@ pub struct ProposalState {
     pub stage: Stage,
     /// Since when.
     pub since: Timestamp,
+    /// Who merged or closed it, if that is over and the forge said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// What people see of it.
     pub title: String,
     /// Where a person reads it; `commit 1a2b3c4` if there is no pull request.

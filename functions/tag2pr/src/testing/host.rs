@@ -12,6 +12,12 @@ use crate::seams::{Asks, Comment, CommitId, Draft, GitHost, GitRepository, HostE
 /// What the errors of this forge name as its address.
 const HOST: &str = "https://forge.test";
 
+/// The person who merges and closes, unless another is named.
+const PERSON: &str = "alice";
+
+/// Our own account there.
+const OURS: &str = "tag2pr";
+
 /// A pull request as somebody sees it who looks at the forge from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pull {
@@ -39,6 +45,8 @@ pub struct Pull {
     pub asks: Asks,
     /// Who owns the fork that its branch is in; `None` for a branch of the repository itself.
     pub fork: Option<String>,
+    /// Who merged or closed it.
+    pub ended_by: Option<String>,
 }
 
 /// How one call fails.
@@ -68,6 +76,7 @@ struct World {
     numbered: u64,
     faults: VecDeque<Fault>,
     racing: bool,
+    discreet: bool,
     calls: usize,
 }
 
@@ -77,22 +86,31 @@ impl FakeHost {
         Self { git, world: Mutex::default() }
     }
 
-    /// A person merges it.
+    /// A person merges it: `alice`.
     ///
     /// # Panics
     ///
     /// When there is no such pull request.
     pub fn merge(&self, number: u64) {
-        self.settle(number, State::Merged);
+        self.settle(number, State::Merged, PERSON);
     }
 
-    /// A person closes it without merging.
+    /// A person closes it without merging: `alice`.
     ///
     /// # Panics
     ///
     /// When there is no such pull request.
     pub fn close_by_person(&self, number: u64) {
-        self.settle(number, State::Closed);
+        self.close_by(number, PERSON);
+    }
+
+    /// A person of this name closes it without merging.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such pull request.
+    pub fn close_by(&self, number: u64, person: &str) {
+        self.settle(number, State::Closed, person);
     }
 
     /// A person marks a draft as ready.
@@ -124,10 +142,11 @@ impl FakeHost {
         self.world().pulls.retain(|pull| pull.number != number);
     }
 
-    fn settle(&self, number: u64, state: State) {
+    fn settle(&self, number: u64, state: State, person: &str) {
         let mut world = self.world();
         let pull = world.pulls.iter_mut().find(|pull| pull.number == number);
-        pull.unwrap_or_else(|| panic!("there is no pull request #{number}")).state = state;
+        let pull = pull.unwrap_or_else(|| panic!("there is no pull request #{number}"));
+        (pull.state, pull.ended_by) = (state, Some(person.to_owned()));
     }
 
     /// Somebody opens one from a branch of this name in a fork.
@@ -179,6 +198,11 @@ impl FakeHost {
         self.world().racing = true;
     }
 
+    /// From now on it gives no answer to who merged or closed a pull request.
+    pub fn discreet(&self) {
+        self.world().discreet = true;
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -225,6 +249,7 @@ impl World {
             is_draft: draft.is_draft,
             asks: Asks::default(),
             fork,
+            ended_by: None,
         };
         self.pulls.push(pull.clone());
         pull
@@ -281,9 +306,18 @@ impl GitHost for FakeHost {
             pull.comments.push(comment.to_owned());
         }
         if pull.state == State::Open {
-            pull.state = State::Closed;
+            (pull.state, pull.ended_by) = (State::Closed, Some(OURS.to_owned()));
         }
         answer(fault, ())
+    }
+
+    async fn ended_by(&self, number: u64) -> Result<Option<String>, HostError> {
+        let fault = self.begin()?;
+        let mut world = self.world();
+        if world.discreet {
+            return Err(unavailable("it does not say who".to_owned()));
+        }
+        answer(fault, world.pull(number)?.ended_by.clone())
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

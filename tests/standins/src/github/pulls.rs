@@ -82,12 +82,14 @@ impl State {
             reviewers: Vec::new(),
             assignees: Vec::new(),
             auto_merge: false,
+            ended_by: None,
         };
         self.pulls.push(pull.clone());
         pull
     }
 
     pub(super) fn update(&mut self, number: &str, body: &Value) -> Reply {
+        let owner = self.places.owner.clone();
         let Some(pull) = number.parse().ok().and_then(|number| self.pull(number)) else {
             return Reply::refused(404, "Not Found");
         };
@@ -96,7 +98,10 @@ impl State {
             if pull.merged && state == "open" {
                 return Reply::invalid(json!({ "resource": "PullRequest", "field": "state", "code": "invalid" }));
             }
-            pull.open = state == "open";
+            let is_open = state == "open";
+            if is_open != pull.open {
+                (pull.open, pull.ended_by) = (is_open, (!is_open).then_some(owner));
+            }
         }
         pull.title = text("title").unwrap_or_else(|| pull.title.clone());
         pull.body = text("body").unwrap_or_else(|| pull.body.clone());

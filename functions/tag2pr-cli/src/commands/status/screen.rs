@@ -151,7 +151,8 @@ fn journey(one: &Journey, width: usize) -> Vec<String> {
     }
     if let Some(end) = &one.ended {
         let after = one.proposed.as_ref().map(|step| format!(" → {}", took(step.at, end.at))).unwrap_or_default();
-        text += &format!("{after} → {}", how(end.how));
+        let by = end.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        text += &format!("{after} → {}{by}", how(end.how));
     }
     text += &one.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
     let style = match &one.ended {

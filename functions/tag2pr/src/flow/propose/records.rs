@@ -46,6 +46,9 @@ pub struct Proposed {
     pub opened: Option<Timestamp>,
     /// What became of it.
     pub fate: Fate,
+    /// By whom it was merged or closed, if the forge said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<String>,
     /// Who is opening a pull request just now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
@@ -92,6 +95,9 @@ pub struct Merged {
     pub value: Value,
     /// The pull request, or the commit where there was none.
     pub url: String,
+    /// Who merged it, if the forge said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// Whether it came to the base branch by another way than that pull request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_beside: bool,
@@ -117,18 +123,18 @@ impl Proposed {
         }
     }
 
-    /// Notes how its pull request ended: what a person closed is held.
-    pub(super) fn end(&mut self, pull: &PullRequest, now: Timestamp) -> Vec<Hold> {
+    /// Notes how its pull request ended, and by whom as far as that is known: what a person closed is held.
+    pub(super) fn end(&mut self, pull: &PullRequest, by: Option<String>, now: Timestamp) -> Vec<Hold> {
         self.claim = None;
         self.at = now;
         // What ended is what its head says: the newest values may not have got there, or somebody added to them.
         let is_known = self.commits.first() == Some(&pull.head);
         if pull.state == State::Merged {
             self.fate = Fate::Merged;
-            if !is_known {
-                return Vec::new();
+            self.ended_by.clone_from(&by);
+            if is_known {
+                self.note_merged(&pull.url, by.as_ref());
             }
-            self.note_merged(&pull.url);
             return Vec::new();
         }
         if self.fate == Fate::Settling {
@@ -136,10 +142,11 @@ impl Proposed {
             return Vec::new();
         }
         self.fate = Fate::Closed;
+        let reason = format!("pull request {} was closed without merging{}", pull.url, said(by.as_ref()));
+        self.ended_by = by;
         if !is_known {
             return Vec::new();
         }
-        let reason = format!("pull request {} was closed without merging", pull.url);
         self.values.iter().map(|value| hold(&self.name, value, &reason, now)).collect()
     }
 
@@ -152,11 +159,12 @@ impl Proposed {
         let url = self.commits.first().map(|commit| format!("commit {}", commit.short())).unwrap_or_default();
         self.fate = Fate::Merged;
         self.at = now;
-        self.note_merged(&url);
+        self.note_merged(&url, None);
     }
 
-    fn note_merged(&mut self, url: &str) {
-        let merged = |value: &Value| Merged { value: value.clone(), url: url.to_owned(), is_beside: false };
+    fn note_merged(&mut self, url: &str, by: Option<&String>) {
+        let merged =
+            |value: &Value| Merged { value: value.clone(), url: url.to_owned(), by: by.cloned(), is_beside: false };
         self.note(self.values.iter().map(merged).collect());
     }
 
@@ -177,7 +185,7 @@ impl Proposed {
     fn beside(&self, url: &str, still: &[Value], manifests: &Manifests) -> Vec<Merged> {
         let gone = self.values.iter().filter(|value| still.iter().all(|still| still.policy != value.policy));
         let stand = gone.filter(|value| standing(value, manifests) >= value.places.max(1));
-        stand.map(|value| Merged { value: value.clone(), url: url.to_owned(), is_beside: true }).collect()
+        stand.map(|value| Merged { value: value.clone(), url: url.to_owned(), by: None, is_beside: true }).collect()
     }
 
     fn note(&mut self, merged: Vec<Merged>) {
@@ -213,10 +221,16 @@ impl Proposed {
                     "it came to the base branch beside {url}, and was then taken back there (seen at {seen})"
                 );
             }
-            format!("it was merged with {url}, and then taken back on the base branch (seen at {seen})")
+            let by = said(merged.by.as_ref());
+            format!("it was merged{by} with {url}, and then taken back on the base branch (seen at {seen})")
         };
         self.merged.iter().filter(again).map(|merged| hold(&self.name, &merged.value, &reason(merged), now)).collect()
     }
+}
+
+/// By whom, as the end of a sentence; nothing where that is not known.
+fn said(by: Option<&String>) -> String {
+    by.map(|by| format!(" by {by}")).unwrap_or_default()
 }
 
 /// In how many places of its files a value stands on the base branch.

@@ -117,6 +117,7 @@ fn proposals(outside: Outside<'_>, prepared: &Prepared, done: &[(String, Did)]) 
         let state = ProposalState {
             stage,
             since: record.at,
+            by: record.ended_by.clone(),
             title: record.title.clone(),
             url,
             values: record.values.iter().map(|value| remembered(prepared, value)).collect(),
@@ -152,6 +153,7 @@ fn open(prepared: &Prepared, proposal: &Proposal, pull: &PullRequest) -> Proposa
     ProposalState {
         stage: Stage::Open,
         since: Timestamp::UNIX_EPOCH,
+        by: None,
         title: proposal.title.clone(),
         url: pull.url.clone(),
         values: proposal.values().into_iter().map(of).collect(),

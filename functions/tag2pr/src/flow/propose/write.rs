@@ -244,6 +244,7 @@ async fn remember(
             url: open.map(|pull| pull.url.clone()).or(opened.and_then(|was| was.url.clone())),
             opened: before.and_then(|was| was.opened),
             fate: Fate::Open,
+            ended_by: None,
             claim: before.and_then(|was| was.claim.clone()),
             to_do: opened.map_or_else(|| first.clone(), |was| was.to_do.clone()),
             obeyed: before.map(|was| was.obeyed).unwrap_or_default(),

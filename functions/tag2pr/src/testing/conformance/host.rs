@@ -17,11 +17,16 @@ pub trait World: Send + Sync {
     /// Puts a new commit on a branch, which is made from `main` if it does not exist.
     async fn push(&self, branch: &str) -> CommitId;
 
-    /// A person merges a pull request.
+    /// [`World::person`] merges a pull request.
     async fn merge(&self, number: u64);
 
-    /// A person closes a pull request.
+    /// [`World::person`] closes a pull request.
     async fn close_by_person(&self, number: u64);
+
+    /// Who merges and closes, as the forge names people; `None` where it does not say.
+    fn person(&self) -> Option<String> {
+        Some("alice".to_owned())
+    }
 
     /// What is written under a pull request, oldest first.
     async fn comments(&self, number: u64) -> Vec<String>;
@@ -68,6 +73,7 @@ pub async fn host(world: &dyn World) {
     a_pull_request_follows_its_branch(world).await;
     closing_says_why_once(world).await;
     merged_is_not_closed(world).await;
+    who_merged_or_closed_is_told(world).await;
     a_second_open_one_for_the_same_branch_is_refused(world).await;
     every_one_is_found_newest_first(world).await;
     other_branches_bases_and_forks_do_not_count(world).await;
@@ -134,6 +140,24 @@ async fn merged_is_not_closed(world: &dyn World) {
     world.host().close(merged.number, "too late").await.unwrap();
     let fate = find(world, "tag2pr/fates").await.into_iter().find(|pull| pull.number == merged.number);
     assert_eq!(fate.map(|pull| pull.state), Some(State::Merged), "what was merged stays merged");
+}
+
+async fn who_merged_or_closed_is_told(world: &dyn World) {
+    world.push("tag2pr/answered").await;
+    let merged = open(world, "tag2pr/answered", "merged").await.number;
+    assert_eq!(ended_by(world, merged).await, None, "nobody has yet");
+    world.merge(merged).await;
+    world.push("tag2pr/answered").await;
+    let closed = open(world, "tag2pr/answered", "closed").await.number;
+    for word in ["What is it?", "Who needs it?", "Why now?"] {
+        world.host().comment(closed, word).await.unwrap();
+    }
+    assert_eq!(ended_by(world, closed).await, None, "words alone end nothing");
+    world.close_by_person(closed).await;
+    for word in ["It was not needed.", "It may be later.", "Somebody will ask."] {
+        world.host().comment(closed, word).await.unwrap();
+    }
+    assert_eq!([ended_by(world, merged).await, ended_by(world, closed).await], [world.person(), world.person()]);
 }
 
 async fn a_second_open_one_for_the_same_branch_is_refused(world: &dyn World) {
@@ -293,6 +317,10 @@ async fn open(world: &dyn World, branch: &str, title: &str) -> PullRequest {
 
 async fn find(world: &dyn World, branch: &str) -> Vec<PullRequest> {
     world.host().find(branch, "main").await.unwrap_or_else(|error| panic!("finding {branch}: {error}"))
+}
+
+async fn ended_by(world: &dyn World, number: u64) -> Option<String> {
+    world.host().ended_by(number).await.unwrap_or_else(|error| panic!("asking who ended #{number}: {error}"))
 }
 
 #[track_caller]
