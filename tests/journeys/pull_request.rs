@@ -1,5 +1,7 @@
 //! The pull request of the second story, as a reviewer sees it.
 
+use tag2pr::origin::{Origin, REVISION, SOURCE};
+
 use super::stories::{FRONTEND, home_lab};
 use super::world::World;
 
@@ -80,6 +82,65 @@ fn it_says_what_it_brought_before() {
     world.push(&format!("{FRONTEND}:main-0000003-1707600000"));
     world.serve();
     assert_eq!((world.open().number, place(&world)), (2, Vec::new()));
+}
+
+/// Where an image was built from.
+fn built(source: &str, revision: &str) -> Origin {
+    let labels = [(SOURCE, source), (REVISION, revision)].map(|(label, text)| (label.to_owned(), text.to_owned()));
+    Origin::of(&labels.into())
+}
+
+fn source_of(world: &World) -> Vec<String> {
+    let body = world.open().body;
+    let section = body.split("\n### ").find_map(|section| section.strip_prefix("What changed in the source\n\n"));
+    section.unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+const REVISIONS: [&str; 2] = ["1972e38a0b1c1972e38a0b1c1972e38a0b1c1972", "6cb7203d1281da957789c92e3d90f8228a030b38"];
+
+#[test]
+fn it_links_to_what_changed_in_the_source() {
+    let mut world = home_lab();
+    let next = |world: &mut World, tag: &str, origin: Origin| {
+        let digest = world.build(&format!("{FRONTEND}:{tag}"));
+        world.registry.built(&digest, origin);
+        world.push(&format!("{FRONTEND}:{tag}"));
+        world.serve();
+    };
+    let source = "https://github.com/acme/frontend";
+    next(&mut world, "main-0000001-1707400000", built(source, REVISIONS[0]));
+    insta::assert_snapshot!(source_of(&world).join("\n"), @"- `192.168.0.40:5000/frontend`: built from [`acme/frontend` at `1972e38`](https://github.com/acme/frontend/commit/1972e38a0b1c1972e38a0b1c1972e38a0b1c1972)");
+    world.merge(1);
+    next(&mut world, "main-0000002-1707500000", built(source, REVISIONS[1]));
+    insta::assert_snapshot!(source_of(&world).join("\n"), @"- `192.168.0.40:5000/frontend`: [`acme/frontend` from `1972e38` to `6cb7203`](https://github.com/acme/frontend/compare/1972e38a0b1c1972e38a0b1c1972e38a0b1c1972...6cb7203d1281da957789c92e3d90f8228a030b38)");
+
+    // Each is asked once, however often it is looked at.
+    let asked = world.registry.calls().origin;
+    world.propose();
+    assert_eq!(world.registry.calls().origin, asked);
+    world.merge(2);
+    next(&mut world, "main-0000003-1707600000", built("javascript:alert(1)", "](https://evil.example)"));
+    insta::assert_snapshot!(source_of(&world).join("\n"), @"- `192.168.0.40:5000/frontend`: built from `javascript:alert(1)` at `](https://evil.example)`");
+    world.merge(3);
+    next(&mut world, "main-0000004-1707700000", Origin::default());
+    assert_eq!(source_of(&world), [""; 0], "an image need not say anything");
+}
+
+#[test]
+fn nothing_waits_for_where_an_image_was_built_from() {
+    let mut world = home_lab();
+    let digest = world.build(&format!("{FRONTEND}:main-0000001-1707400000"));
+    world.registry.built(&digest, built("https://github.com/acme/frontend", REVISIONS[0]));
+    world.registry.without_blobs(true);
+    world.push(&format!("{FRONTEND}:main-0000001-1707400000"));
+    world.serve();
+    let before = (world.head(&world.open().branch), source_of(&world));
+    assert_eq!(before.1, [""; 0]);
+
+    world.registry.without_blobs(false);
+    world.propose();
+    assert_eq!(source_of(&world).len(), 1, "it is asked again with the next look");
+    assert_eq!(world.head(&world.open().branch), before.0, "the commit is the same");
 }
 
 #[test]

@@ -193,6 +193,12 @@ impl Entry {
         self.push.as_ref()?.digest.as_ref()
     }
 
+    /// The same, or where no sender said it the last digest that a registry told.
+    pub fn last_digest(&self) -> Option<&Digest> {
+        let told = || self.digests.iter().max_by_key(|(_, first)| first.seen).map(|(digest, _)| digest);
+        self.digest().or_else(told)
+    }
+
     /// When it was pushed: the sender's time, else when what it points at was first heard of.
     pub fn pushed_at(&self) -> Option<Timestamp> {
         let push = self.push.as_ref()?;

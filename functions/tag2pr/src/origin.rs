@@ -70,7 +70,7 @@ impl Origin {
 }
 
 /// What changed in the source from one image to the next, in pieces to show. All but the URL is text from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceChange {
     /// The repository as people read it, `acme/web` or `git.acme.com/team/web`; what is none, as it was written.
     pub source: Option<String>,
@@ -82,7 +82,8 @@ pub struct SourceChange {
 }
 
 /// What images were built from: commits with their first seven digits, everything else as it was said.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Revisions {
     /// From one revision to another of the same source.
     Changed {

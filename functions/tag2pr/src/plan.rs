@@ -262,6 +262,8 @@ pub struct Plan {
     pub questions: BTreeSet<Question>,
     /// What registries must say the platforms of.
     pub contents: BTreeSet<Contents>,
+    /// Of what registries may say where it was built from: nothing waits for that.
+    pub origins: BTreeSet<Contents>,
     /// Files to be edited whose bytes are not at hand.
     pub unread: BTreeSet<String>,
     /// Files that could not be edited, with the reason.
@@ -281,6 +283,8 @@ pub struct Evidence<'a> {
     pub answers: &'a BTreeMap<Question, Answer>,
     /// Where registries were asked what a digest holds and did not say it; what they said is in the ledgers.
     pub contents: &'a BTreeMap<Contents, Answer>,
+    /// Of what no registry says where it was built from just now.
+    pub silent: &'a BTreeSet<Contents>,
     /// What has stood in the stages before.
     pub standing: &'a Standing,
     /// What minimum ages and soak times are counted up to.

@@ -17,6 +17,7 @@ use crate::due::Settle;
 use crate::frozen::Frozen;
 use crate::image::{Digest, Tag};
 use crate::markers::{Change, Part};
+use crate::origin::{Revisions, SourceChange};
 use crate::policy::PolicyName;
 use crate::problem::Problem;
 use crate::seams::{Asks, Author, File};
@@ -52,6 +53,9 @@ pub struct Bump {
     /// What the open pull request brought for this policy before, as people tell it from the new value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<String>,
+    /// What changed in its source, as far as the images say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceChange>,
 }
 
 impl Bump {
@@ -297,6 +301,10 @@ fn body(of: &Proposal) -> String {
             let _ = writeln!(text, "- It takes the place of {}, which this pull request offered before.", code(former));
         }
     }
+    let sources = sources(&of.bumps);
+    if !sources.is_empty() {
+        let _ = write!(text, "\n### What changed in the source\n\n{}", Vec::from_iter(sources).concat());
+    }
     text.push_str("\n### What changes\n\n");
     for change in of.changes.iter().take(CHANGES) {
         let (old, new) = change.shown();
@@ -325,6 +333,26 @@ fn body(of: &Proposal) -> String {
         deliveries(&of.bumps)
     );
     text
+}
+
+/// A line for each image that says what it was built from. Policies of one image may say the same.
+fn sources(bumps: &[Bump]) -> BTreeSet<String> {
+    let line = |bump: &Bump| {
+        let SourceChange { source, revisions, url } = bump.source.as_ref()?;
+        let at = |word: &str| source.as_ref().map_or(String::new(), |source| format!("{} {word} ", code(source)));
+        let text = match revisions {
+            Revisions::Changed { from, to } => format!("{}{} to {}", at("from"), code(from), code(to)),
+            Revisions::Same(revision) | Revisions::New(revision) => format!("{}{}", at("at"), code(revision)),
+        };
+        let link = url.as_ref().map_or(text.clone(), |url| format!("[{text}]({url})"));
+        let (before, after) = match revisions {
+            Revisions::Changed { .. } => ("", ""),
+            Revisions::Same(_) => ("built from ", ", as before"),
+            Revisions::New(_) => ("built from ", ""),
+        };
+        Some(format!("- {}: {before}{link}{after}\n", code(&bump.image)))
+    };
+    bumps.iter().filter_map(line).collect()
 }
 
 /// Which part of its automation it is, if it is not all of it.
@@ -368,6 +396,7 @@ mod tests {
             delivery: None,
             why: Vec::new(),
             instead_of: None,
+            source: None,
         }
     }
 

@@ -401,6 +401,7 @@ fn commit_message(row: &MessageRow) -> Result<String, String> {
             delivery: None,
             why: Vec::new(),
             instead_of: None,
+            source: None,
         }
     });
     let [automation] = manifests.automations.as_slice() else { return Err(format!("{:?}", manifests.passed_over)) };

@@ -437,7 +437,7 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     let standing = stood.observed(&manifests, &ledgers, now);
     let mut draft = answers.plan(outside, &mut manifests, &ledgers, &holds, &standing, now).await?;
     for _ in 0..ROUNDS {
-        if draft.questions.is_empty() && draft.contents.is_empty() {
+        if draft.questions.is_empty() && draft.contents.is_empty() && draft.origins.is_empty() {
             break;
         }
         answers.ask(outside, &draft, &mut ledgers, now).await;

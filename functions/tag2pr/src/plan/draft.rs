@@ -7,11 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::choice::{Choice, Unclear};
 use super::in_git::InGit;
 use super::pool::heard_of;
-use super::{Answer, Evidence, Hold, Line, Outcome, Plan};
+use super::{Answer, Contents, Evidence, Hold, Line, Outcome, Plan};
 use crate::due::{self, Wait};
 use crate::image::{Digest, ImageName, Tag};
+use crate::ledger::Entry;
 use crate::manifests::{Automation, DeclaredPolicy, Manifests};
 use crate::markers::{self, Change, Marker, NewImage, Part, Setter};
+use crate::origin::{self, Origin, SourceChange};
 use crate::policy::{DigestReflection, Known, PolicyName, Step};
 use crate::proposal::{Bump, Parts, markdown, minute, name};
 use crate::seams::File;
@@ -76,11 +78,20 @@ impl<'a> Draft<'a> {
         plan: &mut Plan,
     ) {
         let mut wanted: BTreeMap<&PolicyName, NewImage> = BTreeMap::new();
+        let mut stood: BTreeMap<&PolicyName, Digest> = BTreeMap::new();
         let first_line = plan.lines.len();
         for declared in self.evidence.manifests.policies.iter().filter(|policy| automation.applies(policy)) {
             let Some(choice) = choices.get(&declared.name) else { continue };
             let in_git = InGit::of(self.evidence.manifests, &declared.name, &|file| automation.covers(file));
+            let before = choice.policy.as_ref().ok().and_then(|(image, _)| self.stood(image, &in_git));
             let (outcome, new) = self.decide(declared, choice, &in_git, plan);
+            if let (Outcome::Waiting(_), Ok((image, _)), Ok(chosen)) = (&outcome, &choice.policy, &choice.chosen) {
+                // Asked at once with the question what the tag points at: most often that is known.
+                let entry = self.evidence.ledgers.get(*image).and_then(|ledger| ledger.get(chosen.tag.as_str()));
+                for digest in entry.and_then(Entry::last_digest).into_iter().chain(&before) {
+                    self.origin(image, digest, &mut plan.origins);
+                }
+            }
             plan.waits.extend(choice.of_age.filter(|_| in_git.marked).map(|until| self.too_young_until(until)));
             let soaking = choice.soaking.as_ref().filter(|_| in_git.marked);
             plan.waits.extend(soaking.and_then(|soaking| Some(self.soaks(soaking.time?))));
@@ -100,6 +111,7 @@ impl<'a> Draft<'a> {
             });
             if let Some(new) = new {
                 wanted.insert(&declared.name, new);
+                stood.extend(before.map(|digest| (&declared.name, digest)));
             }
         }
         let changes = self.edit(automation, &wanted, plan);
@@ -113,7 +125,8 @@ impl<'a> Draft<'a> {
             if let (Some(declared), Some(choice), Some(new)) =
                 (declared, choices.get(&line.policy), wanted.get(&line.policy))
             {
-                self.bump(choice, declared, new, &own);
+                let source = self.source(choice, stood.get(&line.policy), &mut plan.origins);
+                self.bump(choice, declared, new, &own, source);
             }
         }
         self.changes.extend(changes);
@@ -318,16 +331,57 @@ impl<'a> Draft<'a> {
         changes
     }
 
-    fn bump(&mut self, choice: &Choice<'_>, declared: &DeclaredPolicy, new: &NewImage, changes: &[&Change]) {
+    /// What the tag that was chosen points at, as the registry confirmed it.
+    fn confirmed(&self, choice: &Choice<'_>) -> Option<&'a Digest> {
+        let ((image, _), chosen) = choice.policy.as_ref().ok().zip(choice.chosen.as_ref().ok())?;
+        match self.evidence.answers.get(&((*image).clone(), chosen.tag.clone()))? {
+            Answer::Digest(digest) => Some(digest),
+            Answer::NotAsked(digest) => digest.as_ref(),
+            Answer::Gone | Answer::NoAnswer { .. } => None,
+        }
+    }
+
+    /// What the one value in Git points at, as far as is known.
+    fn stood(&self, image: &ImageName, in_git: &InGit) -> Option<Digest> {
+        let (tag, digest) = in_git.unanimous()?;
+        let heard_of = || self.evidence.ledgers.get(image)?.heard_of(tag.as_str())?.last_digest().cloned();
+        digest.or_else(heard_of)
+    }
+
+    /// What changed in the source, as far as the images say it.
+    fn source(
+        &self,
+        choice: &Choice<'_>,
+        before: Option<&Digest>,
+        asked: &mut BTreeSet<Contents>,
+    ) -> Option<SourceChange> {
+        let (image, _) = choice.policy.as_ref().ok()?;
+        let before = before.and_then(|digest| self.origin(image, digest, asked));
+        let after = self.confirmed(choice).and_then(|digest| self.origin(image, digest, asked))?;
+        origin::compare(before, after)
+    }
+
+    /// Where a digest was built from; if nobody has asked yet, that is to be asked.
+    fn origin(&self, image: &ImageName, digest: &Digest, asked: &mut BTreeSet<Contents>) -> Option<&'a Origin> {
+        let known = self.evidence.ledgers.get(image).and_then(|ledger| ledger.origin(digest));
+        let contents = (image.clone(), digest.clone());
+        if known.is_none() && !self.evidence.silent.contains(&contents) {
+            asked.insert(contents);
+        }
+        known
+    }
+
+    fn bump(
+        &mut self,
+        choice: &Choice<'_>,
+        declared: &DeclaredPolicy,
+        new: &NewImage,
+        changes: &[&Change],
+        source: Option<SourceChange>,
+    ) {
         let Ok(chosen) = &choice.chosen else { return };
         let policy = &declared.name;
-        let confirmed = choice.policy.as_ref().ok().and_then(|(image, _)| {
-            match self.evidence.answers.get(&((*image).clone(), chosen.tag.clone())) {
-                Some(Answer::Digest(digest)) => Some(digest.clone()),
-                Some(Answer::NotAsked(digest)) => digest.clone(),
-                _ => None,
-            }
-        });
+        let confirmed = self.confirmed(choice).cloned();
         let from = former(changes);
         self.first_seen = self.first_seen.max(chosen.first_seen);
         let ledger = choice.policy.as_ref().ok().and_then(|(image, _)| self.evidence.ledgers.get(image));
@@ -357,6 +411,7 @@ impl<'a> Draft<'a> {
             delivery: chosen.delivery.clone(),
             why,
             instead_of: None,
+            source,
         });
     }
 }

@@ -289,6 +289,7 @@ pub(crate) fn sample(policy: &crate::policy::PolicyName) -> (Change, Bump) {
         delivery: None,
         why: Vec::new(),
         instead_of: None,
+        source: None,
     };
     (change, bump)
 }

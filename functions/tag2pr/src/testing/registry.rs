@@ -24,6 +24,8 @@ struct World {
     platforms: BTreeMap<Digest, Platforms>,
     /// What says where it was built from.
     origins: BTreeMap<Digest, Origin>,
+    /// Whether blobs cannot be read, where images say what they were built from.
+    without_blobs: bool,
     refusing: BTreeSet<String>,
     stopped: bool,
     failures: usize,
@@ -67,6 +69,11 @@ impl FakeRegistry {
     /// Where a digest says that it was built from; nowhere unless it is said here.
     pub fn built(&self, digest: &Digest, origin: Origin) {
         self.world().origins.insert(digest.clone(), origin);
+    }
+
+    /// Whether blobs cannot be read just now, where images say what they were built from.
+    pub fn without_blobs(&self, without: bool) {
+        self.world().without_blobs = without;
     }
 
     /// Removes a tag. The repository stays, even without tags.
@@ -186,6 +193,10 @@ impl Registry for FakeRegistry {
     async fn origin(&self, image: &ImageName, digest: &Digest) -> Result<Option<Origin>, RegistryError> {
         let mut world = self.world();
         world.calls.origin += 1;
+        if world.without_blobs {
+            let (registry, reason) = (image.registry().to_owned(), "its store does not answer".to_owned());
+            return Err(RegistryError::Unavailable { registry, reason, wait: None });
+        }
         let there = world.has(image, digest)?;
         Ok(there.then(|| world.origins.get(digest).cloned().unwrap_or_default()))
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::join3;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
@@ -9,6 +10,7 @@ use super::{AT_ONCE, Outside};
 use crate::image::{Digest, ImageName, Tag};
 use crate::ledger::{Ledger, News};
 use crate::manifests::Manifests;
+use crate::origin::Origin;
 use crate::plan::{Answer, Contents, Evidence, Holds, Plan, Question, plan};
 use crate::platform::Platforms;
 use crate::seams::{GitError, RegistryError};
@@ -23,6 +25,8 @@ pub(super) const ROUNDS: usize = 2 * 10;
 pub(super) struct Answers {
     tags: BTreeMap<Question, Answer>,
     contents: BTreeMap<Contents, Answer>,
+    /// Of what no registry says where it was built from.
+    silent: BTreeSet<Contents>,
     /// Evidence, to be recorded.
     pub(super) learned: Vec<(ImageName, News)>,
     /// Tags that point at something else than any delivery told of.
@@ -43,8 +47,8 @@ impl Answers {
         now: Timestamp,
     ) -> Result<Plan, GitError> {
         loop {
-            let (answers, contents) = (&self.tags, &self.contents);
-            let evidence = Evidence { manifests, ledgers, holds, answers, contents, standing, now };
+            let Self { tags: answers, contents, silent, .. } = self;
+            let evidence = Evidence { manifests, ledgers, holds, answers, contents, silent, standing, now };
             let plan = plan(&evidence);
             if plan.unread.is_empty() {
                 return Ok(plan);
@@ -64,8 +68,17 @@ impl Answers {
     ) {
         let known = &*ledgers;
         let questions = draft.questions.iter().cloned();
-        let asked = stream::iter(questions.map(|question| ask_for_digest(outside, known, question)));
-        let answers: Vec<Answer> = asked.buffered(AT_ONCE).collect().await;
+        let digests = stream::iter(questions.map(|question| ask_for_digest(outside, known, question)));
+        let contents = draft.contents.iter().cloned();
+        let platforms = stream::iter(contents.map(|contents| ask_for_platforms(outside, contents)));
+        let origins = draft.origins.iter().cloned();
+        let origins = stream::iter(origins.map(|contents| ask_for_origin(outside, contents)));
+        let (answers, platforms, origins): (Vec<Answer>, Vec<_>, Vec<_>) = join3(
+            digests.buffered(AT_ONCE).collect(),
+            platforms.buffered(AT_ONCE).collect(),
+            origins.buffered(AT_ONCE).collect(),
+        )
+        .await;
         for ((image, tag), answer) in draft.questions.iter().zip(answers) {
             if let (Answer::Digest(digest), Some(ledger)) = (&answer, ledgers.get_mut(image))
                 && let Some(entry) = ledger.get(tag.as_str()).filter(|entry| !entry.digests.contains_key(digest))
@@ -78,10 +91,7 @@ impl Answers {
             self.note(&answer);
             self.tags.insert((image.clone(), tag.clone()), answer);
         }
-        let contents = draft.contents.iter().cloned();
-        let asked = stream::iter(contents.map(|contents| ask_for_platforms(outside, contents)));
-        let answers: Vec<_> = asked.buffered(AT_ONCE).collect().await;
-        for ((image, digest), answer) in draft.contents.iter().zip(answers) {
+        for ((image, digest), answer) in draft.contents.iter().zip(platforms) {
             let answer = match answer {
                 Ok(Some(platforms)) => {
                     let news = News::Holds { digest: digest.clone(), platforms };
@@ -93,6 +103,17 @@ impl Answers {
             };
             self.note(&answer);
             self.contents.insert((image.clone(), digest.clone()), answer);
+        }
+        for ((image, digest), origin) in draft.origins.iter().zip(origins) {
+            match origin {
+                Some(origin) => {
+                    let news = News::Built { digest: digest.clone(), origin };
+                    self.learn(image, ledgers.entry(image.clone()).or_default(), news);
+                }
+                None => {
+                    self.silent.insert((image.clone(), digest.clone()));
+                }
+            }
         }
     }
 
@@ -135,6 +156,14 @@ async fn ask_for_platforms(
     (image, digest): Contents,
 ) -> Result<Option<Platforms>, RegistryError> {
     outside.registry.platforms(&image, &digest).await
+}
+
+/// It is good to know where an image was built from, and no reason to wait or to fail.
+async fn ask_for_origin(outside: Outside<'_>, (image, digest): Contents) -> Option<Origin> {
+    if outside.unasked.contains(image.registry()) {
+        return None;
+    }
+    outside.registry.origin(&image, &digest).await.ok().flatten()
 }
 
 fn no_answer(error: &RegistryError) -> Answer {
