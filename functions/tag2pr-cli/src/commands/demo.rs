@@ -208,6 +208,7 @@ fn words(did: &Did) -> String {
         | Did::Pushed(..)
         | Did::Ready(_)
         | Did::Waits(_)
+        | Did::Crowded(_)
         | Did::LeftAlone(_)
         | Did::Remarked(_) => did.to_string(),
     }

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Holds, Index, Known, Outside, Prepared, Proposed, Standings};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::{AT_ONCE, Holds, Index, Known, Outside, Prepared, Proposed, Standings};
 use crate::due::Due;
 use crate::flow::{Error, Watchers, ledgers};
+use crate::image::ImageName;
 use crate::keys::Key;
+use crate::ledger::News;
 use crate::manifests::{Elsewhere, ForOthers, Manifests};
 use crate::plan::{Outcome, StepBack};
 use crate::seams::{CommitId, Poke, RepositoryId, StoreError};
@@ -15,10 +19,14 @@ use crate::store;
 /// Records first listings and tells `receive` and `sweep` which images this repository follows; whether it follows any
 /// that it did not before.
 pub(super) async fn take_note(outside: Outside<'_>, prepared: &Prepared) -> Result<bool, StoreError> {
-    for (image, news) in &prepared.learned {
-        ledgers::record(outside.objects, image, news, outside.writer).await?;
-    }
+    let learned = prepared.learned.iter();
+    let recording = stream::iter(learned.map(|(image, news)| record(outside, image, news)));
+    recording.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     watch(outside, &prepared.manifests).await
+}
+
+async fn record(outside: Outside<'_>, image: &ImageName, news: &News) -> Result<(), StoreError> {
+    ledgers::record(outside.objects, image, news, outside.writer).await.map(|_| ())
 }
 
 async fn watch(outside: Outside<'_>, manifests: &Manifests) -> Result<bool, StoreError> {
