@@ -206,6 +206,76 @@ fn a_repository_that_is_not_configured_any_more_says_nothing() {
 }
 
 #[test]
+fn without_the_settings_of_the_one_nothing_of_the_other_is_heard() {
+    let mut two = pushed();
+    let apps = two.turn();
+    let typo = Entry::file(".tag2pr.yaml", "proposals: [{ name: flux-system/apps, minimumAeg: 3d }]\n");
+    apps.git.push_by_somebody_else(BASE, &[typo], "Wait for three days");
+    apps.push("ghcr.io/acme/web:1.2.0");
+    let said = apps.propose().join("\n");
+    assert!(said.contains(".tag2pr.yaml:1:"), "{said}");
+    assert_eq!(apps.open().title, "Update web to 1.1.0", "what it would have said is not known");
+}
+
+#[test]
+fn what_stands_here_goes_before_what_others_say_under_the_same_name() {
+    let mut two = Two::new();
+    let apps = two.turn();
+    let own = FLUX.split("---\n").filter(|object| object.contains("image.toolkit")).collect::<Vec<_>>().join("---\n");
+    let own = own.replace("ghcr.io/acme/web", "ghcr.io/acme/api").replace("range: 1.x", "range: 3.x");
+    let own = own.replace("name: cluster", "name: apps").replace("./canary", "./api");
+    let own = own
+        .replace("  sourceRef: { kind: GitRepository, name: apps }", "  sourceRef: { kind: GitRepository, name: own }");
+    let marked = Entry::file("api/api.yaml", MARKED.replace("acme/web", "acme/api"));
+    apps.git.push_by_somebody_else(BASE, &[Entry::file("flux/own.yaml", own), marked], "Have Flux here, too");
+    apps.build("ghcr.io/acme/api:1.0.0");
+    two.turn().propose();
+    two.serve();
+    two.world.wait(60);
+    two.world.push("ghcr.io/acme/web:1.1.0");
+    two.world.push("ghcr.io/acme/api:3.0.0");
+    two.serve();
+
+    // One automation of that name stands here and one elsewhere: they share the pull request, each with its own path.
+    let apps = two.turn();
+    let open = apps.open();
+    let value = "image: ghcr.io/acme/api:3.0.0 # {\"$imagepolicy\": \"flux-system:web\"}";
+    assert_eq!(
+        (open.branch.as_str(), apps.added(&open.branch)),
+        ("tag2pr/flux-system.apps", vec![value.to_owned(); 2])
+    );
+    // The other repository goes by its own.
+    two.turn();
+    assert_eq!(two.world.open().title, "Update web to 1.1.0");
+}
+
+#[test]
+fn a_file_of_another_kind_that_cannot_be_read_is_no_reason_to_keep_silent() {
+    let mut two = Two::new();
+    let broken = Entry::file("canary/broken.yaml", format!("a: [\n{MARKED}"));
+    two.world.git.push_by_somebody_else(BASE, &[broken], "Break a file");
+    two.world.propose();
+    assert_eq!(two.poked(), BTreeSet::from(["acme/apps".to_owned()]));
+}
+
+#[test]
+fn a_repository_that_comes_back_says_what_it_says_now() {
+    let mut two = pushed();
+    let cluster = two.world.repository.clone();
+    two.world.repositories.retain(|one| *one != cluster);
+    two.turn().sweep();
+    two.turn();
+    two.world.edit(BASE, "flux/automation.yaml", FOR_APPS, "");
+    two.world.repositories.push(cluster);
+    two.world.propose();
+    assert_eq!(two.poked(), BTreeSet::from(["acme/apps".to_owned()]));
+    let apps = two.turn();
+    apps.push("ghcr.io/acme/web:1.2.0");
+    apps.propose();
+    assert_eq!(apps.open().title, "Update web to 1.1.0");
+}
+
+#[test]
 fn policies_of_both_are_applied_and_settings_of_both_are_laid_over_them() {
     let mut two = Two::new();
     let apps = two.turn();

@@ -1,9 +1,9 @@
 //! The page that a reviewer sees, for all kinds of changes: title and body, whole where that is short.
 
+use tag2pr::origin::Origin;
 use tag2pr::testing::repository::Entry;
 
 use super::settings::say;
-use super::stories::{FRONTEND, home_lab};
 use super::world::{BASE, World};
 
 const AUTOMATION: &str = "proposals:\n  - { name: apps/all }\n";
@@ -81,17 +81,7 @@ fn forty_images_fit_into_what_forges_take() {
         assert!(page.body.contains(&format!("| `ghcr.io/acme/{name}` | `1.0.0` | `1.2.0` |")), "{name}: {}", page.body);
         assert!(page.body.contains(&format!("- `apps/{name}.yaml:1`: `1.0.0` → `1.2.0`")), "{name}: {}", page.body);
     }
-    let sections: Vec<&str> = page.body.lines().filter(|line| line.starts_with('#')).collect();
-    assert_eq!(sections, ["### Why these tags", "### What changes", "### What you can do"]);
-    let second = page.body.split("`apps/service-02`, in").nth(1).unwrap();
-    insta::assert_snapshot!(second.lines().take(6).collect::<Vec<_>>().join("\n"), @r"
-     `.tag2pr.yaml:3`:
-
-    - The policy compares all tags, as versions in the range `>=1.0`.
-    - Chosen because 1.2.0 is the highest of 2 versions in the range \>=1.0.
-    - Next in rank: `1.0.0`.
-    - 2 tags are known; the registry's list was last read 2026-03-01 12:00 UTC.
-    ");
+    insta::assert_snapshot!("forty_images", format!("{}\n\n{}", page.title, page.body));
 }
 
 #[test]
@@ -108,16 +98,33 @@ fn a_tag_that_moved_is_told_by_its_digests() {
     world.push(&format!("{image} = second"));
     world.serve();
     let page = world.open();
-    insta::assert_snapshot!(format!("{}\n\n{}", page.title, changes(&page.body)), @"
+    insta::assert_snapshot!(format!("{}\n\n{}", page.title, page.body), @"
     Update ingestion-worker to main@sha256:16367aacb67a
 
     | Image | From | To | Pushed | Digest |
     |---|---|---|---|---|
     | `ghcr.io/example/pipeline/ingestion-worker` | `main@sha256:a7937b64b8ca` | `main@sha256:16367aacb67a` | 2026-03-01 12:01 UTC by `ci` | `sha256:16367aacb67a` |
 
+    ### Why this tag
 
+    `apps/ingestion-worker`, in `cluster/image-automation.yaml:10`:
+
+    - The policy compares tags that match `^main$`, in alphabetical order.
+    - Chosen because main is the only value.
+    - 1 tag is known; the registry's list was last read 2026-03-01 12:00 UTC.
+
+    ### What changes
 
     - `cluster/Pulumi.prod.yaml:2`: `main@sha256:a7937b64b8ca` → `main@sha256:16367aacb67a`
+
+    ### What you can do
+
+    - **Merge** it. Until then, a newer tag updates it in place.
+    - **Close** it: these tags are not proposed again, unless it is reopened or `tag2pr release` says so. A newer tag comes in a new pull request.
+    - **Commit** to its branch: tag2pr leaves the branch to you.
+    - **Roll back** later by putting the old value back: tag2pr does not propose the tag again.
+
+    <sub>By tag2pr, for the automation `apps/cluster`, after delivery `019ca945f460-e4192c00cbde`</sub>
     ");
 }
 
@@ -128,13 +135,6 @@ fn moving(world: &World) -> String {
     let line = marked.flat_map(str::lines).find(|line| line.contains("$imagepolicy")).unwrap();
     let value = line.split('#').next().unwrap().rsplit(": ").next().unwrap().trim().trim_matches('"');
     value.split('@').next().unwrap().to_owned()
-}
-
-/// The table, and what changes.
-fn changes(body: &str) -> String {
-    let from = |heading: &str| body.split(heading).nth(1).and_then(|rest| rest.split("###").next()).unwrap_or_default();
-    let table = body.split("###").next().unwrap_or_default();
-    format!("{table}{}", from("### What changes"))
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_downgrade_that_the_policy_asks_for_says_why() {
     say(&world, &settings);
     world.propose();
     let page = world.open();
-    insta::assert_snapshot!(format!("{}\n\n{}", page.title, page.body.split("### What you can do").next().unwrap()), @"
+    insta::assert_snapshot!(format!("{}\n\n{}", page.title, page.body), @"
     Update web to 1.0.0
 
     | Image | From | To | Pushed | Digest |
@@ -167,52 +167,119 @@ fn a_downgrade_that_the_policy_asks_for_says_why() {
     ### What changes
 
     - `apps/web.yaml:1`: `1.1.0` → `1.0.0`
+
+    ### What you can do
+
+    - **Merge** it. Until then, a newer tag updates it in place.
+    - **Close** it: these tags are not proposed again, unless it is reopened or `tag2pr release` says so. A newer tag comes in a new pull request.
+    - **Commit** to its branch: tag2pr leaves the branch to you.
+    - **Roll back** later by putting the old value back: tag2pr does not propose the tag again.
+
+    <sub>By tag2pr, for the automation `apps/all`</sub>
     ");
 }
 
 #[test]
-fn a_newer_tag_that_is_held_stays_out_of_the_page_and_is_said() {
+fn a_newer_tag_that_is_held_stays_out_and_is_said() {
     let mut world = services(&["api".to_owned(), "web".to_owned()]);
     world.push("ghcr.io/acme/api:1.1.0");
     world.push("ghcr.io/acme/web:1.1.0");
     world.hold("apps/web", "1.1.0", "waits for the database");
     let said = world.serve();
-    assert_eq!(world.open().title, "Update api to 1.1.0");
+    let page = world.open();
+    insta::assert_snapshot!(format!("{}\n\n{}", page.title, page.body), @r"
+    Update api to 1.1.0
+
+    | Image | From | To | Pushed | Digest |
+    |---|---|---|---|---|
+    | `ghcr.io/acme/api` | `1.0.0` | `1.1.0` | 2026-03-01 12:01 UTC by `ci` | `sha256:6f8db34dda0a` |
+
+    ### Why this tag
+
+    `apps/api`, in `.tag2pr.yaml:2`:
+
+    - The policy compares all tags, as versions in the range `>=1.0`.
+    - Chosen because 1.1.0 is the highest of 2 versions in the range \>=1.0.
+    - Next in rank: `1.0.0`.
+    - 2 tags are known; the registry's list was last read 2026-03-01 12:00 UTC.
+
+    ### What changes
+
+    - `apps/api.yaml:1`: `1.0.0` → `1.1.0`
+
+    ### What is held
+
+    - `ghcr.io/acme/web` stays as it is, `1.1.0` is held: waits for the database
+
+    ### What you can do
+
+    - **Merge** it. Until then, a newer tag updates it in place.
+    - **Close** it: these tags are not proposed again, unless it is reopened or `tag2pr release` says so. A newer tag comes in a new pull request.
+    - **Commit** to its branch: tag2pr leaves the branch to you.
+    - **Roll back** later by putting the old value back: tag2pr does not propose the tag again.
+
+    <sub>By tag2pr, for the automation `apps/all`, after delivery `019ca945f460-2f0c6eea7764`</sub>
+    ");
     insta::assert_snapshot!(said[1], @"apps/web (ghcr.io/acme/web:1.1.0): held: waits for the database");
 }
 
 #[test]
 fn names_from_outside_write_no_markdown_and_call_nobody() {
-    let mut world = home_lab();
-    let hostile = "fixes_#1__closes-acme.fleet-1";
-    let pattern = "    pattern: .*\n";
-    let policies = "flux/clusters/production/image-automation/image-policies.yaml";
-    let text = world.file(BASE, policies);
-    let old = text.lines().find(|line| line.contains("pattern:")).unwrap().to_owned() + "\n";
-    world.edit(BASE, policies, &old, pattern);
-    let delivery = world.delivery(&format!("{FRONTEND}:main-f9e1f0b-1807200000"), world.now);
+    let mut world = services(&["api".to_owned(), "web".to_owned()]);
+    let settings = world.file(BASE, ".tag2pr.yaml");
+    let settings = settings.replace("policy: { semver: { range: '>=1.0' } }", "policy: { alphabetical: {} }");
+    let title = "proposals:\n  - { name: '*', title: '{{ .Title }} @bob <b>' }\n";
+    say(&world, &settings.replace("proposals:\n", title));
+    // A tag may hold little, whoever pushed it may be called anything, and so may what it was built from.
+    let tag = "fixes___1__closes-acme.fleet-1";
+    let digest = world.build(&format!("ghcr.io/acme/web:{tag}"));
+    let origin = |source: &str, revision: &str| Origin { source: Some(source.into()), revision: Some(revision.into()) };
+    world.registry.built(&digest, origin("https://evil.example/a/b)](x <img src=x> `@alice`", "#1 | @alice\u{202e}"));
+    let delivery = world.delivery(&format!("ghcr.io/acme/web:{tag}"), world.now);
     let actor = "ci\\\"><img src=x> @alice [x](http://evil.example) | ` #1";
-    let body =
-        String::from_utf8(delivery.body.clone()).unwrap().replace("\"name\":\"ci\"", &format!("\"name\":\"{actor}\""));
+    let body = String::from_utf8(delivery.body.clone()).unwrap();
+    let body = body.replace("\"name\":\"ci\"", &format!("\"name\":\"{actor}\""));
     world.post(&super::world::Fixture { body: body.into_bytes(), ..delivery });
-    say(
-        &world,
-        &format!(
-            "policies:\n  - {{ name: flux-system/frontend, filterTags: {{ pattern: '^main-[a-f0-9]+-(?P<ts>[0-9]+)$', extract: $ts }} }}\nproposals:\n  - {{ name: '*', title: '{{{{ .Title }}}} @bob {hostile}' }}\n"
-        ),
-    );
+    world.push("ghcr.io/acme/api:2.0.0");
+    world.hold("apps/api", "2.0.0", "](https://evil.example) @alice <img src=x> fixes #1 | *a*");
     world.serve();
     let page = world.open();
-    let shown = format!("{}\n\n{}", page.title, changes(&page.body)).replace('\u{2060}', "(word joiner)");
+    let shown = format!("{}\n\n{}", page.title, page.body).replace('\u{2060}', "(word joiner)");
     insta::assert_snapshot!(shown, @r#"
-    Update frontend to main-f9e1f0b-1807200000 @(word joiner)bob fixes_#(word joiner)1__closes-acme.fleet-1
+    Update web to fixes___1__closes-acme.fleet-1 @(word joiner)bob <b>
 
     | Image | From | To | Pushed | Digest |
     |---|---|---|---|---|
-    | `192.168.0.40:5000/frontend` | `main-f9e1f0b-1707200000` | `main-f9e1f0b-1807200000` | 2026-03-01 12:01 UTC by ``ci"><img src=x> @alice [x](http://evil.example) \| ` #1`` | `sha256:c3286048dc2b` |
+    | `ghcr.io/acme/web` | `1.0.0` | `fixes___1__closes-acme.fleet-1` | 2026-03-01 12:01 UTC by ``ci"><img src=x> @alice [x](http://evil.example) \| ` #1`` | `sha256:39cee125f585` |
 
+    ### Why this tag
 
+    `apps/web`, in `.tag2pr.yaml:3`:
 
-    - `flux/clusters/production/frontend/deployment.yaml:19` in `Deployment shop/frontend`: `main-f9e1f0b-1707200000` → `main-f9e1f0b-1807200000`
+    - The policy compares all tags, in alphabetical order.
+    - Chosen because fixes\_\_\_1\_\_closes-acme.fleet-1 is the last of 2 values in alphabetical order.
+    - Next in rank: `1.0.0`.
+    - 2 tags are known; the registry's list was last read 2026-03-01 12:00 UTC.
+
+    ### What changed in the source
+
+    - `ghcr.io/acme/web`: built from `#1 | @alice `
+
+    ### What changes
+
+    - `apps/web.yaml:1`: `1.0.0` → `fixes___1__closes-acme.fleet-1`
+
+    ### What is held
+
+    - `ghcr.io/acme/api` stays as it is, `2.0.0` is held: \](https://evil.example) @(word joiner)alice \<img src=x\> fixes #(word joiner)1 \| \*a\*
+
+    ### What you can do
+
+    - **Merge** it. Until then, a newer tag updates it in place.
+    - **Close** it: these tags are not proposed again, unless it is reopened or `tag2pr release` says so. A newer tag comes in a new pull request.
+    - **Commit** to its branch: tag2pr leaves the branch to you.
+    - **Roll back** later by putting the old value back: tag2pr does not propose the tag again.
+
+    <sub>By tag2pr, for the automation `apps/all`, after delivery `019ca945f460-7094602913f1`</sub>
     "#);
 }

@@ -588,6 +588,78 @@ fn a_commit_that_whoever_asked_could_not_see_is_not_overwritten() {
 }
 
 #[test]
+fn what_was_merged_with_a_strangers_commit_and_taken_back_is_held() {
+    let mut world = with_a_strangers_commit();
+    world.propose();
+    let theirs = world.head(PROPOSAL);
+    world.git.merge(PROPOSAL, BASE);
+    world.forge.merge(1);
+    world.propose();
+    world.edit(BASE, FRONTEND_FILE, "main-abc1234-1707300000", "main-f9e1f0b-1707200000");
+    world.propose();
+    assert_eq!(world.forge.open_pulls(), []);
+    let reason =
+        "it was merged by alice with https://forge.test/acme/fleet/pull/1, and then taken back on the base branch";
+    assert!(world.holds()[0].reason.starts_with(reason), "{:?}", world.holds());
+
+    // The branch still stands where it was merged: nothing of it is lost when it is made anew.
+    assert_eq!(world.head(PROPOSAL), theirs);
+    newer(&mut world);
+    let open = world.open();
+    assert_eq!((open.number, open.title.as_str()), (2, "Update frontend to main-0000001-1707400000"));
+    assert!(world.git.files(BASE).contains_key("notes.md"));
+}
+
+#[test]
+fn a_value_that_a_stranger_changed_before_the_merge_was_not_merged() {
+    let mut world = proposed();
+    world.edit(PROPOSAL, FRONTEND_FILE, "main-abc1234-1707300000", "main-f9e1f0b-1707200000");
+    world.propose();
+    world.merge(1);
+    world.propose();
+    assert_eq!(world.holds(), [], "nobody took it back");
+}
+
+#[test]
+fn what_was_closed_with_a_strangers_commit_is_held_and_their_branch_is_left() {
+    let mut world = with_a_strangers_commit();
+    world.propose();
+    let theirs = world.head(PROPOSAL);
+    world.forge.close_by_person(1);
+    world.propose();
+    assert_eq!(world.holds().len(), 1);
+    newer(&mut world);
+    assert_eq!((world.forge.open_pulls(), world.head(PROPOSAL)), (Vec::new(), theirs));
+
+    world.git.delete_branch(PROPOSAL);
+    world.propose();
+    assert_eq!(world.open().title, "Update frontend to main-0000001-1707400000");
+}
+
+#[test]
+fn what_is_opened_again_is_released_and_kept_alive() {
+    let mut world = proposed();
+    world.forge.close_by_person(1);
+    world.propose();
+    assert_eq!(world.holds().len(), 1);
+
+    world.forge.reopen(1);
+    world.propose();
+    assert_eq!(world.holds(), []);
+    newer(&mut world);
+    let open = world.open();
+    assert_eq!((open.number, open.title.as_str()), (1, "Update frontend to main-0000001-1707400000"));
+
+    // Closed once more, it is held once more, and newer ones come in a new one.
+    world.forge.close_by_person(1);
+    world.propose();
+    assert_eq!(world.holds().len(), 1);
+    world.push(&format!("{FRONTEND}:main-0000002-1707500000"));
+    world.serve();
+    assert_eq!(world.open().number, 2);
+}
+
+#[test]
 fn what_was_closed_is_proposed_again_when_somebody_who_may_asks_for_it() {
     let mut world = proposed();
     world.forge.close_by_person(1);

@@ -366,6 +366,7 @@ fn a_repository_that_is_no_longer_configured_is_no_longer_poked() {
     let mut world = home_lab();
     let former = world.repository.clone();
     world.repository.path = "acme/other".to_owned();
+    world.repositories = vec![world.repository.clone()];
     assert_eq!(world.sweep().forgotten, [former]);
     world.deliver("stories/2-frontend");
     assert!(world.outbox.take().iter().all(|poke| poke.repository == world.repository));

@@ -331,7 +331,7 @@ impl World {
             objects: &self.store,
             pokes: &self.outbox,
             registry: &self.registry,
-            repositories: std::slice::from_ref(&self.repository),
+            repositories: &self.repositories,
             unasked: &self.unasked,
             pace: self.pace,
             writer: &writer,

@@ -24,6 +24,8 @@ struct Tried {
     person: &'static str,
     /// How the title of a draft begins, where that makes it one.
     mark: Option<&'static str>,
+    /// Whether a closed one can be opened again.
+    can_reopen: bool,
 }
 
 type New = fn(Client, &RepositoryId, &Secret, &Address<'_>) -> Result<Box<dyn GitHost>, InvalidHost>;
@@ -38,7 +40,15 @@ impl Tried {
             let at = Address { api: Some(&api), plain_http: false };
             new(client, &repository, &Secret::new(token), &at).unwrap()
         };
-        Self { host: connect(TOKEN), stranger: connect("somebody-elses"), forge, reviewer, person: PERSON, mark }
+        Self {
+            host: connect(TOKEN),
+            stranger: connect("somebody-elses"),
+            forge,
+            reviewer,
+            person: PERSON,
+            mark,
+            can_reopen: true,
+        }
     }
 
     /// The same forge, which names people as they want to be seen.
@@ -62,7 +72,9 @@ impl Tried {
         let forge = bitbucket::start("acme/fleet", TOKEN);
         let new: New =
             |client, repository, token, at| Ok(Box::new(Bitbucket::new(client, repository, None, token, at)?));
-        Self::new(forge, "acme/fleet.git", "/2.0", new, "{1b3f}", None).with_display_names()
+        // What was declined stays so.
+        let tried = Self::new(forge, "acme/fleet.git", "/2.0", new, "{1b3f}", None).with_display_names();
+        Self { can_reopen: false, ..tried }
     }
 
     fn bitbucket_data_center() -> Self {
@@ -102,6 +114,12 @@ impl World for Tried {
     }
     async fn close_by_person(&self, number: u64) {
         self.forge.end(number, false);
+    }
+    async fn reopen(&self, number: u64) -> bool {
+        if self.can_reopen {
+            self.forge.reopen(number);
+        }
+        self.can_reopen
     }
     fn person(&self) -> Option<String> {
         Some(self.person.to_owned())

@@ -80,6 +80,10 @@ impl World for Forge {
     async fn close_by_person(&self, number: u64) {
         self.server.close(number);
     }
+    async fn reopen(&self, number: u64) -> bool {
+        self.server.reopen(number);
+        true
+    }
     async fn comments(&self, number: u64) -> Vec<String> {
         let pulls = self.server.pulls();
         pulls.into_iter().find(|pull| pull.number == number).map(|pull| pull.comments).unwrap_or_default()

@@ -190,8 +190,8 @@ impl Registry for Client {
         if !origin.is_whole()
             && let Contents::Index { first: Some(first), .. } = contents
         {
-            let missing = || host.unavailable(format!("the image {first} of {digest} is missing"));
-            let manifest = self.read(host, image, &first).await?.ok_or_else(missing)?;
+            // Mirrors leave out the platforms that nobody asked them for.
+            let Some(manifest) = self.read(host, image, &first).await? else { return Ok(Some(origin)) };
             (contents, origin) = (manifest.contents, manifest.origin.or(origin));
             asked = first;
         }

@@ -17,7 +17,7 @@ pub struct Due {
 }
 
 impl Stored for Due {
-    const FORMAT: u32 = 2;
+    const FORMAT: u32 = 3;
 }
 
 impl Due {

@@ -193,10 +193,12 @@ impl Entry {
         self.push.as_ref()?.digest.as_ref()
     }
 
-    /// The same, or where no sender said it the last digest that a registry told.
+    /// The same, unless a registry told of another digest since.
     pub fn last_digest(&self) -> Option<&Digest> {
-        let told = || self.digests.iter().max_by_key(|(_, first)| first.seen).map(|(digest, _)| digest);
-        self.digest().or_else(told)
+        let told = self.digests.iter().filter(|(_, first)| first.push.is_none());
+        let told = told.max_by_key(|(_, first)| first.seen);
+        let pushed = self.push.as_ref().map(|push| push.at());
+        told.filter(|(_, first)| Some(first.seen) > pushed).map(|(digest, _)| digest).or_else(|| self.digest())
     }
 
     /// When it was pushed: the sender's time, else when what it points at was first heard of.

@@ -1,7 +1,5 @@
 //! How many pull requests a repository gets: what is over a limit waits its turn, and nothing of it is lost.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 
 /// How many pull requests one repository gets.
@@ -27,46 +25,70 @@ pub enum Over {
     Hour(Timestamp),
 }
 
-/// Which pull requests are not opened now. `wanted` are the names of their proposals, `open` is how many there are, and
-/// `opened` says when those were opened that there are or were.
-pub fn over(
-    wanted: &[String],
+/// For how long an opening counts.
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Whether what was opened then still counts now.
+pub fn counts(opened: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(opened) < HOUR
+}
+
+/// How many pull requests may be opened yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
     open: usize,
-    opened: &[Timestamp],
-    limits: Limits,
-    now: Timestamp,
-) -> BTreeMap<String, Over> {
-    const HOUR: SignedDuration = SignedDuration::from_hours(1);
-    let within: Vec<&Timestamp> = opened.iter().filter(|at| now.duration_since(**at) < HOUR).collect();
-    let (open, hour) = (limits.open.saturating_sub(open), limits.per_hour.saturating_sub(within.len()));
-    let until = within.iter().min().map_or(now, |first| **first).checked_add(HOUR).unwrap_or(now);
-    let why = if open <= hour { Over::Open } else { Over::Hour(until) };
-    wanted.iter().skip(open.min(hour)).map(|name| (name.clone(), why)).collect()
+    hour: usize,
+    until: Timestamp,
+}
+
+impl Room {
+    /// Beside so many that are open, and those that were opened at these times.
+    pub fn beside(open: usize, opened: &[Timestamp], limits: Limits, now: Timestamp) -> Self {
+        let within: Vec<Timestamp> = opened.iter().filter(|at| counts(**at, now)).copied().collect();
+        let first = within.iter().min().copied().unwrap_or(now);
+        Self {
+            open: limits.open.saturating_sub(open),
+            hour: limits.per_hour.saturating_sub(within.len()),
+            until: first.checked_add(HOUR).unwrap_or(first),
+        }
+    }
+
+    /// Why there is none; nothing if there is.
+    pub fn over(&self) -> Option<Over> {
+        match (self.open, self.hour) {
+            (0, _) => Some(Over::Open),
+            (_, 0) => Some(Over::Hour(self.until)),
+            _ => None,
+        }
+    }
+
+    /// One more was opened.
+    pub fn take(&mut self) {
+        self.open = self.open.saturating_sub(1);
+        self.hour = self.hour.saturating_sub(1);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(count: usize) -> Vec<String> {
-        (0..count).map(|number| format!("apps.{number}")).collect()
-    }
-
     #[test]
-    fn what_is_over_a_limit_waits_for_the_one_that_is_nearest() {
+    fn there_is_room_up_to_both_limits() {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let ago = |minutes| now - SignedDuration::from_mins(minutes);
         let limits = Limits { open: 3, per_hour: 2 };
-        let waiting = |wanted, open, opened: &[Timestamp]| -> Vec<(String, Over)> {
-            over(&names(wanted), open, opened, limits, now).into_iter().collect()
+        let over = |open, opened: &[Timestamp], taken| {
+            let mut room = Room::beside(open, opened, limits, now);
+            (0..taken).for_each(|_| room.take());
+            room.over()
         };
-        assert_eq!(waiting(2, 0, &[]), []);
-        let hour = Over::Hour(now + SignedDuration::from_hours(1));
-        assert_eq!(waiting(3, 0, &[]), [("apps.2".into(), hour)]);
-        assert_eq!(waiting(2, 2, &[]), [("apps.1".into(), Over::Open)]);
-        assert_eq!(waiting(1, 7, &[]), [("apps.0".into(), Over::Open)], "the limit may have been lowered");
-        let until = Over::Hour(ago(59) + SignedDuration::from_hours(1));
-        assert_eq!(waiting(2, 1, &[ago(60), ago(59)]), [("apps.1".into(), until)]);
-        assert_eq!(over(&names(9), 90, &[now; 9], Limits::NONE, now), BTreeMap::new());
+        assert_eq!(over(0, &[], 1), None);
+        assert_eq!(over(0, &[], 2), Some(Over::Hour(now + HOUR)));
+        assert_eq!(over(2, &[], 1), Some(Over::Open));
+        assert_eq!(over(7, &[], 0), Some(Over::Open), "the limit may have been lowered");
+        assert_eq!(over(1, &[ago(60), ago(59)], 0), None);
+        assert_eq!(over(1, &[ago(60), ago(59)], 1), Some(Over::Hour(ago(59) + HOUR)));
+        assert_eq!(Room::beside(90, &[now; 9], Limits::NONE, now).over(), None);
     }
 }

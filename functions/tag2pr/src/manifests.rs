@@ -70,7 +70,7 @@ pub struct Manifests {
     pub markers: BTreeMap<String, Vec<Marker>>,
     /// What need not be read again at the next commit.
     pub reading: Reading,
-    /// What its automations say for other repositories; unknown while something in it cannot be read.
+    /// What its automations say for other repositories; unknown while its settings or Flux's objects cannot be read.
     pub for_others: Option<ForOthers>,
     /// What could not be read.
     pub problems: Vec<Problem>,
@@ -174,11 +174,14 @@ impl Manifests {
         all_markers.retain(|_, markers| !markers.is_empty());
         let not_read = NotRead::of(&snapshot.left_out, &rules, |file| all_markers.contains_key(file));
         problems.extend(not_read.too_large);
-        let own = Voice { of: None, found, settings };
-        let voices: Vec<Voice<'_>> = std::iter::once(own).chain(neighbours.said().map(elsewhere::Said::read)).collect();
+        let is_clear = found.problems.is_empty() && settings.is_ok();
+        // What the settings say goes for what others say, too: without them nobody is heard.
+        let others: Vec<Voice<'_>> =
+            neighbours.said().filter(|_| settings.is_ok()).map(elsewhere::Said::read).collect();
+        let voices: Vec<Voice<'_>> = std::iter::once(Voice { of: None, found, settings }).chain(others).collect();
         let policies = policies::declare(&voices);
         let followed = automations::follow(&voices, &policies, neighbours);
-        let for_others = problems.is_empty().then(|| ForOthers::of(followed.elsewhere, &snapshot.files));
+        let for_others = is_clear.then(|| ForOthers::of(followed.elsewhere, &snapshot.files));
         problems.sort();
         problems.dedup();
         Self {

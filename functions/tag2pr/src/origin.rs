@@ -199,9 +199,15 @@ impl Revision {
     }
 }
 
-/// A source that everybody may see: without whoever was logged in when it was cloned, whose password may stand there.
+/// A source that everybody may see: without whoever was logged in when it was cloned, and without a query, for a password
+/// may stand there.
 fn source(text: &str) -> Option<String> {
-    let text = line(text, LONGEST_SOURCE)?;
+    let whole = line(text, LONGEST_SOURCE)?;
+    let text = whole.split(['?', '#']).next().map(str::to_owned)?;
+    // Where nobody knows the pages, the query may be what names the repository.
+    if whole.contains('?') && Repository::parse(&whole).is_none() {
+        return None;
+    }
     let (scheme, rest) = text.split_once("://").map_or((None, text.as_str()), |(scheme, rest)| (Some(scheme), rest));
     let Some((user, rest)) = rest.split_once('@') else { return Some(text) };
     let is_over_ssh = scheme.is_none_or(|scheme| scheme.to_ascii_lowercase().ends_with("ssh"));

@@ -21,7 +21,7 @@ use crate::origin::{Revisions, SourceChange};
 use crate::policy::PolicyName;
 use crate::problem::Problem;
 use crate::seams::{Asks, Author, File};
-use markdown::{cell, code, plain};
+use markdown::{cell, code, plain, prose};
 use message::MessageTemplate;
 
 /// One policy's new value, and everything that people want to know of it.
@@ -103,6 +103,8 @@ pub struct Proposal {
     pub changes: Vec<Change>,
     /// Why.
     pub bumps: Vec<Bump>,
+    /// What is not in it although it was selected, because somebody does not want it.
+    pub held: Vec<Held>,
     /// Whether the pull request is opened as one that is not ready yet.
     pub is_draft: bool,
     /// What the host is asked for when it is opened.
@@ -149,6 +151,19 @@ impl Proposal {
             })
             .collect()
     }
+}
+
+/// A policy's selected tag that is held.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Held {
+    /// The policy.
+    pub policy: PolicyName,
+    /// The image as the policy names it.
+    pub image: String,
+    /// The tag.
+    pub tag: String,
+    /// Why it is held.
+    pub reason: String,
 }
 
 /// One policy's proposed value.
@@ -209,6 +224,8 @@ pub struct Parts {
     pub wishes: Wishes,
     /// One for each policy whose value changes.
     pub bumps: Vec<Bump>,
+    /// What was selected and is held.
+    pub held: Vec<Held>,
     /// What changes.
     pub changes: Vec<Change>,
     /// The files with their new bytes.
@@ -229,6 +246,8 @@ pub fn compose(mut parts: Parts) -> Option<Proposal> {
     }
     parts.bumps.sort_by(|a, b| a.policy.cmp(&b.policy));
     parts.changes.sort();
+    parts.held.sort();
+    parts.held.dedup();
     let own = title(&parts);
     let (title, wrong) = message::title(&own, &parts);
     let (message, problem) = message::message(&own, &parts);
@@ -244,6 +263,7 @@ pub fn compose(mut parts: Parts) -> Option<Proposal> {
         files: parts.files,
         changes: parts.changes,
         bumps: parts.bumps,
+        held: parts.held,
         is_draft: parts.wishes.is_draft,
         asks: parts.wishes.asks,
         settle: parts.wishes.settle,
@@ -318,6 +338,13 @@ fn body(of: &Proposal) -> String {
     }
     if of.changes.len() > CHANGES {
         let _ = writeln!(text, "- and {} more, in the diff", of.changes.len() - CHANGES);
+    }
+    if !of.held.is_empty() {
+        text.push_str("\n### What is held\n\n");
+    }
+    for held in of.held.iter().take(CHANGES) {
+        let (image, tag) = (code(&held.image), code(&held.tag));
+        let _ = writeln!(text, "- {image} stays as it is, {tag} is held: {}", prose(&held.reason));
     }
     let _ = write!(
         text,
@@ -417,6 +444,7 @@ mod tests {
             author: Author { name: "tag2pr".into(), email: "tag2pr@example.org".into() },
             message: None,
             wishes: Wishes::default(),
+            held: Vec::new(),
             changes: bumps.iter().map(change).collect(),
             bumps,
             files: Vec::new(),

@@ -407,6 +407,7 @@ fn commit_message(row: &MessageRow) -> Result<String, String> {
     let [automation] = manifests.automations.as_slice() else { return Err(format!("{:?}", manifests.passed_over)) };
     let parts = Parts {
         heard: None,
+        held: Vec::new(),
         automation: automation.whole.clone(),
         name: automation.name.clone(),
         branch: automation.branch.clone(),

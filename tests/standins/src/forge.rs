@@ -255,6 +255,18 @@ impl Forge {
         pull.version += 1;
     }
 
+    /// [`PERSON`] opens a closed one again.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such pull request.
+    pub fn reopen(&self, number: u64) {
+        let mut state = lock(&self.state);
+        let pull = state.pull(number).unwrap_or_else(|| panic!("there is no pull request #{number}"));
+        (pull.open, pull.ended_by) = (true, None);
+        pull.version += 1;
+    }
+
     /// A person writes under a pull request; `mallory` may only read the repository.
     pub fn said(&self, number: u64, author: &'static str, text: &str) {
         let mut state = lock(&self.state);

@@ -241,6 +241,17 @@ impl GitHub {
         (pull.open, pull.ended_by) = (false, Some(PERSON.to_owned()));
     }
 
+    /// [`PERSON`] opens a closed one again.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such pull request.
+    pub fn reopen(&self, number: u64) {
+        let mut state = lock(&self.state);
+        let pull = state.pull(number).unwrap_or_else(|| panic!("there is no pull request #{number}"));
+        (pull.open, pull.ended_by) = (true, None);
+    }
+
     /// A person writes under a pull request; `mallory` may only read the repository.
     pub fn said(&self, number: u64, author: &'static str, text: &str) {
         let mut state = lock(&self.state);

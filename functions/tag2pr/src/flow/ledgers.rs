@@ -21,7 +21,7 @@ impl Stored for News {
 
 /// The second format knows what is gone: who does not would bring it back to life.
 impl Stored for Ledger {
-    const FORMAT: u32 = 2;
+    const FORMAT: u32 = 3;
 }
 
 /// Writes one piece of evidence, durable when it returns; `false` if it was there already.

@@ -36,11 +36,11 @@ use crate::due::{self, Due, Wait, Why};
 use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::ledger::{Ledger, News};
-use crate::limits::{self, Limits, Over};
+use crate::limits::{Limits, Room};
 use crate::manifests::{Elsewhere, Interest, Manifests, Neighbours, Reading};
 pub use crate::plan::Holds;
 use crate::plan::{Hold, Line, Outcome, Plan};
-use crate::proposal::{Proposal, minute, name};
+use crate::proposal::{minute, name};
 use crate::seams::{
     CommitId, GitError, GitHost, GitRepository, Objects, Pokes, PullRequest, Registry, RegistryError, RepositoryId,
     State, StoreError, Wanted,
@@ -104,8 +104,6 @@ pub struct Prepared {
     branches: BTreeMap<String, CommitId>,
     /// What was proposed before, as it stands now.
     proposed: BTreeMap<String, Known>,
-    /// What is not opened now, because there are so many.
-    over: BTreeMap<String, Over>,
     /// What people decided since we last looked.
     new_holds: Vec<Hold>,
     /// What people asked to have proposed again.
@@ -135,6 +133,13 @@ struct Known {
     ended: Option<PullRequest>,
     /// Opened by two workers at once: the younger ones go.
     duplicates: Vec<PullRequest>,
+}
+
+impl Known {
+    /// Whether a person closed it, and opened it again.
+    fn is_reopened(&self) -> bool {
+        self.before.fate == Fate::Closed && self.proposed.fate == Fate::Open
+    }
 }
 
 /// What was done about one proposal.
@@ -254,6 +259,13 @@ impl Prepared {
         let missed = self.missed.iter();
         let missed = missed.map(|(image, tag)| format!("{image}:{tag}: it was moved, and no delivery had told of it"));
         unlisted.chain(missed).chain(problems).chain(passed_over).collect()
+    }
+
+    /// How many pull requests may be opened yet.
+    fn room(&self, limits: Limits, now: Timestamp) -> Room {
+        let open = self.proposed.values().filter(|known| known.open.is_some()).count();
+        let opened = self.proposed.values().flat_map(|known| known.proposed.opened());
+        Room::beside(open, &opened.copied().collect::<Vec<_>>(), limits, now)
     }
 
     /// The open pull requests that nothing is put into any more, although their automation is there: what shares a pull
@@ -404,7 +416,12 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     let mut manifests = Manifests::read(neighbours, snapshot, before.as_ref());
     manifests.rename_registries(outside.aliases);
     renaming::rename(&mut proposed, &manifests);
-    proposed.values_mut().for_each(|known| known.proposed.arrive(&outside.repository.base, &manifests, now));
+    for known in proposed.values_mut() {
+        known.proposed.arrive(&outside.repository.base, &manifests, now);
+        if let Some(pull) = &known.ended {
+            known.proposed.arrive_with_others(pull, &manifests);
+        }
+    }
 
     let mut answers = Answers::default();
     let mut unlisted = Vec::new();
@@ -463,12 +480,7 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         due::settling(proposal, open.map_or(&[], |known| &known.proposed.values), &due_before, now)
     });
     let frozen = draft.proposals.iter().filter_map(|proposal| due::frozen(proposal, now));
-    let mut due = Due { waits: settling.chain(frozen).chain(draft.waits.iter().cloned()).collect() };
-    let over = over(&draft, &proposed, &due, outside.limits, now);
-    due.waits.extend(over.iter().filter_map(|(name, over)| match over {
-        Over::Hour(until) => Some(Wait { proposal: name.clone(), why: Why::Crowded, since: now, until: *until }),
-        Over::Open => None,
-    }));
+    let due = Due { waits: settling.chain(frozen).chain(draft.waits.iter().cloned()).collect() };
     Ok(Prepared {
         manifests,
         ledgers,
@@ -481,31 +493,10 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         standing: Standings { before: stood, now: standing },
         branches,
         proposed,
-        over,
         new_holds,
         released,
         holds,
     })
-}
-
-/// The pull requests that would be opened now, were there not so many already.
-fn over(
-    plan: &Plan,
-    proposed: &BTreeMap<String, Known>,
-    due: &Due,
-    limits: Limits,
-    now: Timestamp,
-) -> BTreeMap<String, Over> {
-    let is_wanted = |proposal: &&Proposal| {
-        let is_open = proposed.get(&proposal.name).is_some_and(|known| known.open.is_some());
-        !proposal.is_direct && !is_open && due.of(&proposal.name, Why::Settling).is_none()
-    };
-    let wanted: Vec<String> = plan.proposals.iter().filter(is_wanted).map(|proposal| proposal.name.clone()).collect();
-    let open = proposed.values().filter(|known| known.open.is_some()).count();
-    // One that was claimed, and of which nobody knows whether it was opened, is still to be opened.
-    let records = proposed.values().map(|known| &known.proposed).filter(|record| record.claim.is_none());
-    let opened: Vec<Timestamp> = records.filter_map(|record| record.opened).collect();
-    limits::over(&wanted, open, &opened, limits, now)
 }
 
 async fn remembered<T: Stored>(outside: Outside<'_>, key: Key) -> Result<Option<T>, Error> {
@@ -542,8 +533,21 @@ async fn ask_forge(outside: Outside<'_>, now: Timestamp) -> Result<(BTreeMap<Str
             duplicates: Vec::new(),
         };
         let is_direct = known.proposed.branch == outside.repository.base;
-        if !is_direct && matches!(known.proposed.fate, Fate::Open | Fate::Settling) {
-            let found = outside.host.find(&known.proposed.branch, &outside.repository.base).await?;
+        let record = &mut known.proposed;
+        let may_be_open = match record.fate {
+            Fate::Open | Fate::Settling => true,
+            // Whoever opens it again wants its tags.
+            Fate::Closed => record.pull_request.is_some(),
+            Fate::Merged | Fate::Settled => false,
+        };
+        if !is_direct && may_be_open {
+            let found = outside.host.find(&record.branch, &outside.repository.base).await?;
+            if record.is_reopened(&found) {
+                (record.fate, record.ended_by, record.at) = (Fate::Open, None, now);
+            } else if record.fate == Fate::Closed {
+                all.insert(record.name.clone(), known);
+                continue;
+            }
             let (mut open, ended): (Vec<_>, Vec<_>) = found.into_iter().partition(|pull| pull.state == State::Open);
             open.sort_by_key(|pull| pull.number);
             let mut open = open.into_iter();

@@ -13,9 +13,12 @@ use crate::repository_settings::{FILE, PolicySettings, place};
 /// Every policy of the repository, and of those that speak for it. Without settings that can be read a repository has
 /// none: one of them might say `minimumAge`.
 pub(super) fn declare(voices: &[Voice<'_>]) -> Vec<DeclaredPolicy> {
-    let images: Vec<&ImageRepository> = voices.iter().flat_map(|voice| &voice.found.repositories).collect();
     let mut all = Declared::default();
     for voice in voices {
+        // Its own go before those of others that have the same name.
+        let others = voices.iter().filter(|other| other.of != voice.of);
+        let images = std::iter::once(voice).chain(others).flat_map(|voice| &voice.found.repositories);
+        let images: Vec<&ImageRepository> = images.collect();
         for policy in &voice.found.policies {
             let namespace = policy.object.namespace.clone().unwrap_or_default();
             let name = PolicyName { namespace, name: policy.object.name.clone() };
@@ -25,7 +28,8 @@ pub(super) fn declare(voices: &[Voice<'_>]) -> Vec<DeclaredPolicy> {
                     .map(|spec| overlays.iter().fold(spec, |spec, overlay| overlaid(spec, overlay))),
                 Err(reason) => Err(reason.clone()),
             };
-            all.add(name, spec, voice.place(&policy.object.place), &policy.object.labels, &overlays);
+            let place = voice.place(&policy.object.place);
+            all.add(name, spec, voice.of.is_none(), place, &policy.object.labels, &overlays);
         }
     }
     let from_flux: BTreeSet<PolicyName> = all.specs.keys().cloned().collect();
@@ -39,7 +43,8 @@ pub(super) fn declare(voices: &[Voice<'_>]) -> Vec<DeclaredPolicy> {
                 Some(_) => Ok(overlaid(PolicySpec { name: name.clone(), ..PolicySpec::default() }, policy)),
                 None => Err(format!("there is no ImagePolicy {name}, and {FILE} names no `image:` for it")),
             };
-            all.add(name.clone(), spec, voice.place(&place(&policy.name)), &BTreeMap::new(), &[policy]);
+            let place = voice.place(&place(&policy.name));
+            all.add(name.clone(), spec, voice.of.is_none(), place, &BTreeMap::new(), &[policy]);
         }
     }
     all.policies
@@ -56,22 +61,32 @@ fn overlays<'a>(voices: &'a [Voice<'_>], own: &'a Voice<'_>, name: &PolicyName) 
 #[derive(Default)]
 struct Declared {
     policies: Vec<DeclaredPolicy>,
-    specs: BTreeMap<PolicyName, (Option<PolicySpec>, usize)>,
+    specs: BTreeMap<PolicyName, First>,
+}
+
+/// The first policy of a name.
+struct First {
+    spec: Option<PolicySpec>,
+    at: usize,
+    /// Whether it stands in this repository.
+    is_here: bool,
 }
 
 impl Declared {
-    /// A cluster's copy of a policy is fine; two policies of one name would decide for each other's markers.
+    /// A cluster's copy of a policy is fine; two policies of one name would decide for each other's markers. One that stands
+    /// here counts, whatever others say.
     fn add(
         &mut self,
         name: PolicyName,
         spec: Result<PolicySpec, String>,
+        is_here: bool,
         place: Place,
         labels: &BTreeMap<String, String>,
         overlays: &[&PolicySettings],
     ) {
         match self.specs.get(&name) {
-            Some((first, _)) if *first == spec.as_ref().ok().cloned() => return,
-            Some((_, at)) => {
+            Some(first) if first.spec == spec.as_ref().ok().cloned() || first.is_here && !is_here => return,
+            Some(First { at, .. }) => {
                 let first = &mut self.policies[*at];
                 first.policy = Err(format!(
                     "declared differently in {} and in {place}: give one of them another name or namespace",
@@ -80,7 +95,10 @@ impl Declared {
                 first.rival.get_or_insert(place);
                 return;
             }
-            None => self.specs.insert(name.clone(), (spec.as_ref().ok().cloned(), self.policies.len())),
+            None => {
+                let first = First { spec: spec.as_ref().ok().cloned(), at: self.policies.len(), is_here };
+                self.specs.insert(name.clone(), first)
+            }
         };
         let mut last = overlays.iter().rev();
         self.policies.push(DeclaredPolicy {

@@ -70,6 +70,7 @@ pub(super) fn arrange<'s>(
     about: &dyn Fn(&Automation) -> Vec<&'s ProposalSettings>,
 ) -> (Vec<Automation>, Vec<(Automation, BrokenStage)>) {
     let mut order = Order::default();
+    let mut all_batches = Vec::new();
     for automation in &followed {
         let about = about(automation);
         let name = automation.name.as_str();
@@ -77,17 +78,19 @@ pub(super) fn arrange<'s>(
         order.after.extend(about.iter().filter_map(|own| own.after.as_ref()).next_back().map(|after| (name, after)));
         let batches = about.iter().filter_map(|own| own.batches.as_ref()).next_back();
         let batches = batches.map(|batches| taken_apart(automation, &batches.0));
-        order.batches.insert(name, batches.unwrap_or_else(|| vec![automation.clone()]));
+        let batches = batches.unwrap_or_else(|| vec![automation.clone()]);
+        // Those of several clusters may have one name.
+        order.batches.entry(name).or_default().extend(batches.iter().cloned());
+        all_batches.push(batches);
     }
     let shared = |branch: &str| followed.iter().filter(|automation| automation.branch == branch).count() > 1;
     let mut arranged = Vec::new();
     let mut broken = Vec::new();
-    for automation in &followed {
+    for (automation, mut batches) in followed.iter().zip(all_batches) {
         if let Some(why) = order.broken(&automation.name) {
             broken.push((automation.clone(), why));
             continue;
         }
-        let mut batches = order.batches.get(automation.name.as_str()).cloned().unwrap_or_default();
         if let Some(after) = order.after.get(automation.name.as_str()) {
             if let Some(first) = batches.first_mut() {
                 first.after = order.after(after);

@@ -15,7 +15,7 @@ use crate::manifests::{Automation, DeclaredPolicy, Manifests};
 use crate::markers::{self, Change, Marker, NewImage, Part, Setter};
 use crate::origin::{self, Origin, SourceChange};
 use crate::policy::{DigestReflection, Known, PolicyName, Step};
-use crate::proposal::{Bump, Parts, markdown, minute, name};
+use crate::proposal::{Bump, Held, Parts, markdown, minute, name};
 use crate::seams::File;
 use crate::stages::Trial;
 
@@ -31,6 +31,7 @@ pub(super) struct Draft<'a> {
     files: BTreeMap<&'a str, Vec<u8>>,
     changes: Vec<Change>,
     bumps: Vec<Bump>,
+    held: Vec<Held>,
     first_seen: Option<Timestamp>,
     heard: Option<Timestamp>,
 }
@@ -47,6 +48,7 @@ impl<'a> Draft<'a> {
             files: BTreeMap::new(),
             changes: Vec::new(),
             bumps: Vec::new(),
+            held: Vec::new(),
             first_seen: None,
             heard: None,
         }
@@ -63,6 +65,7 @@ impl<'a> Draft<'a> {
             message: automations.iter().find_map(|automation| automation.message.clone()),
             wishes: automations[0].wishes.clone(),
             bumps: self.bumps,
+            held: self.held,
             changes: self.changes,
             files: self.files.into_iter().map(|(path, bytes)| File { path: path.to_owned(), bytes }).collect(),
             heard: self.heard,
@@ -83,7 +86,10 @@ impl<'a> Draft<'a> {
         for declared in self.evidence.manifests.policies.iter().filter(|policy| automation.applies(policy)) {
             let Some(choice) = choices.get(&declared.name) else { continue };
             let in_git = InGit::of(self.evidence.manifests, &declared.name, &|file| automation.covers(file));
-            let before = choice.policy.as_ref().ok().and_then(|(image, _)| self.stood(image, &in_git));
+            let before = choice.policy.as_ref().ok().and_then(|(image, _)| {
+                let chosen = choice.chosen.as_ref().ok().map(|chosen| &chosen.tag);
+                self.stood(image, &in_git, chosen)
+            });
             let (outcome, new) = self.decide(declared, choice, &in_git, plan);
             if let (Outcome::Waiting(_), Ok((image, _)), Ok(chosen)) = (&outcome, &choice.policy, &choice.chosen) {
                 // Asked at once with the question what the tag points at: most often that is known.
@@ -95,6 +101,10 @@ impl<'a> Draft<'a> {
             plan.waits.extend(choice.of_age.filter(|_| in_git.marked).map(|until| self.too_young_until(until)));
             let soaking = choice.soaking.as_ref().filter(|_| in_git.marked);
             plan.waits.extend(soaking.and_then(|soaking| Some(self.soaks(soaking.time?))));
+            if let (Outcome::Held(reason), Ok((_, policy)), Ok(chosen)) = (&outcome, &choice.policy, &choice.chosen) {
+                let (policy, image) = (declared.name.clone(), policy.image.clone());
+                self.held.push(Held { policy, image, tag: chosen.tag.to_string(), reason: reason.clone() });
+            }
             let is_told = matches!(outcome, Outcome::Soaking(_));
             let tag = choice.chosen.as_ref().ok().map(|chosen| chosen.tag.to_string());
             plan.lines.push(Line {
@@ -341,9 +351,12 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// What the one value in Git points at, as far as is known.
-    fn stood(&self, image: &ImageName, in_git: &InGit) -> Option<Digest> {
+    /// What the one value in Git points at, as far as is known: of a tag that stays, nobody knows what it was.
+    fn stood(&self, image: &ImageName, in_git: &InGit, chosen: Option<&Tag>) -> Option<Digest> {
         let (tag, digest) = in_git.unanimous()?;
+        if digest.is_none() && chosen == Some(&tag) {
+            return None;
+        }
         let heard_of = || self.evidence.ledgers.get(image)?.heard_of(tag.as_str())?.last_digest().cloned();
         digest.or_else(heard_of)
     }

@@ -142,6 +142,18 @@ impl FakeHost {
         self.world().pulls.retain(|pull| pull.number != number);
     }
 
+    /// A person opens one again that was closed.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such pull request.
+    pub fn reopen(&self, number: u64) {
+        let mut world = self.world();
+        let pull = world.pulls.iter_mut().find(|pull| pull.number == number);
+        let pull = pull.unwrap_or_else(|| panic!("there is no pull request #{number}"));
+        (pull.state, pull.ended_by) = (State::Open, None);
+    }
+
     fn settle(&self, number: u64, state: State, person: &str) {
         let mut world = self.world();
         let pull = world.pulls.iter_mut().find(|pull| pull.number == number);
@@ -421,6 +433,10 @@ mod tests {
         }
         async fn close_by_person(&self, number: u64) {
             self.host.close_by_person(number);
+        }
+        async fn reopen(&self, number: u64) -> bool {
+            self.host.reopen(number);
+            true
         }
         async fn comments(&self, number: u64) -> Vec<String> {
             let pull = self.host.pulls().into_iter().find(|pull| pull.number == number);

@@ -158,12 +158,17 @@ async fn ask_for_platforms(
     outside.registry.platforms(&image, &digest).await
 }
 
-/// It is good to know where an image was built from, and no reason to wait or to fail.
+/// It is good to know where an image was built from, and no reason to wait or to fail. Only what may be answered later is
+/// asked again.
 async fn ask_for_origin(outside: Outside<'_>, (image, digest): Contents) -> Option<Origin> {
     if outside.unasked.contains(image.registry()) {
         return None;
     }
-    outside.registry.origin(&image, &digest).await.ok().flatten()
+    match outside.registry.origin(&image, &digest).await {
+        Ok(origin) => Some(origin.unwrap_or_default()),
+        Err(RegistryError::Refused { .. }) => Some(Origin::default()),
+        Err(RegistryError::Unavailable { .. }) => None,
+    }
 }
 
 fn no_answer(error: &RegistryError) -> Answer {

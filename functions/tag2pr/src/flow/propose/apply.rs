@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use super::notes::{remember_decisions, remember_due, remember_standing, replace};
 use super::write::{not_ours, propose_one, push_one, to_do};
 use super::{Did, Fate, Known, Outside, Prepared, Proposed, SETTLED, ToDo};
-use crate::due::{Wait, Why};
+use crate::due::{Due, Wait, Why};
 use crate::flow::Error;
 use crate::keys::Key;
+use crate::limits::Over;
 use crate::manifests::Manifests;
 use crate::proposal::{Proposal, markdown};
 use crate::seams::{Asks, HostError, PullRequest, State};
@@ -63,13 +64,30 @@ pub(super) async fn apply(
             return refused.map_or(Ok(done), Err);
         }
     }
-    for proposal in prepared.plan.proposals.iter().filter(|proposal| !proposal.is_direct) {
-        let did = match (prepared.undecided(&proposal.name), waits(prepared, proposal)) {
-            (Some(reason), _) => Ok(Did::LeftAlone(reason)),
-            (None, Some(wait)) => Ok(Did::Waits(wait.clone())),
-            (None, None) if prepared.over.contains_key(&proposal.name) => Ok(Did::Crowded(outside.limits.open)),
-            (None, None) => propose_one(outside, prepared, proposal, now).await,
+    let mut room = prepared.room(outside.limits, now);
+    let mut crowded = Vec::new();
+    let mut proposals: Vec<&Proposal> = prepared.plan.proposals.iter().filter(|proposal| !proposal.is_direct).collect();
+    // Where there is not room for all, those go first that had none for longest.
+    proposals.sort_by_key(|proposal| {
+        prepared.proposed.get(&proposal.name).and_then(|known| known.proposed.opened().last().copied())
+    });
+    for proposal in proposals {
+        let is_open = prepared.proposed.get(&proposal.name).is_some_and(|known| known.open.is_some());
+        let over = room.over().filter(|_| !is_open);
+        let did = match (prepared.undecided(&proposal.name), waits(prepared, proposal), over) {
+            (Some(reason), ..) => Ok(Did::LeftAlone(reason)),
+            (None, Some(wait), _) => Ok(Did::Waits(wait.clone())),
+            (None, None, Some(Over::Open)) => Ok(Did::Crowded(outside.limits.open)),
+            (None, None, Some(Over::Hour(until))) => {
+                let wait = Wait { proposal: proposal.name.clone(), why: Why::Crowded, since: now, until };
+                crowded.push(wait.clone());
+                Ok(Did::Waits(wait))
+            }
+            (None, None, None) => propose_one(outside, prepared, proposal, now).await,
         };
+        if matches!(did, Ok(Did::Opened(_))) {
+            room.take();
+        }
         let pull = match &did {
             Ok(Did::Opened(pull) | Did::Updated(pull) | Did::Unchanged(pull)) => Some(pull.clone()),
             _ => prepared.proposed.get(&proposal.name).and_then(|known| known.open.clone()),
@@ -80,6 +98,10 @@ pub(super) async fn apply(
                 keep(&proposal.name, Ok(did))?;
             }
         }
+    }
+    if !crowded.is_empty() {
+        let waits = prepared.due.waits.iter().cloned().chain(crowded).collect();
+        remember_due(outside, &Due { waits }).await?;
     }
     for name in &prepared.plan.settled {
         let known = prepared.proposed.get(name);
@@ -116,8 +138,7 @@ fn waits(prepared: &Prepared, proposal: &Proposal) -> Option<Wait> {
         .due
         .of(&proposal.name, Why::Frozen)
         .filter(|_| proposal.is_direct || (is_ready && proposal.asks.auto_merge));
-    let later = || prepared.due.of(&proposal.name, Why::Crowded);
-    frozen.or(prepared.due.of(&proposal.name, Why::Settling)).or_else(later).cloned()
+    frozen.or(prepared.due.of(&proposal.name, Why::Settling)).cloned()
 }
 
 /// Does what is left to do for an open pull request: asks for labels and the like, and marks it ready when that is due.

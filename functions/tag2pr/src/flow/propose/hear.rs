@@ -1,4 +1,5 @@
-//! Doing what people ask for in comments: those who may write, each time once.
+//! Doing what people ask for in comments: those who may write, each time once. Whoever opens a closed pull request again
+//! asks for its tags without a word.
 //!
 //! Comments are read only where one could matter: under a pull request whose branch somebody committed to, and under one
 //! that was closed and is held for it.
@@ -22,6 +23,9 @@ pub(super) async fn hear(
 ) -> Result<Vec<Hold>, HostError> {
     let mut released = Vec::new();
     for known in proposed.values_mut() {
+        if known.is_reopened() {
+            released.extend(holds.holds.iter().filter(|hold| is_closed_for(&known.before, hold)).cloned());
+        }
         let record = &mut known.proposed;
         let stray = known.open.as_ref().filter(|pull| !record.commits.contains(&pull.head));
         let held: Vec<&Hold> = holds.holds.iter().filter(|hold| is_closed_for(record, hold)).collect();

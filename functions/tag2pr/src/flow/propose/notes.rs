@@ -19,20 +19,22 @@ use crate::store;
 /// Records first listings and tells `receive` and `sweep` which images this repository follows; whether it follows any
 /// that it did not before.
 pub(super) async fn take_note(outside: Outside<'_>, prepared: &Prepared) -> Result<bool, StoreError> {
-    let learned = prepared.learned.iter();
+    let learned = prepared.learned.iter().cloned();
     let recording = stream::iter(learned.map(|(image, news)| record(outside, image, news)));
     recording.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
     watch(outside, &prepared.manifests).await
 }
 
-async fn record(outside: Outside<'_>, image: &ImageName, news: &News) -> Result<(), StoreError> {
-    ledgers::record(outside.objects, image, news, outside.writer).await.map(|_| ())
+async fn record(outside: Outside<'_>, image: ImageName, news: News) -> Result<(), StoreError> {
+    ledgers::record(outside.objects, &image, &news, outside.writer).await.map(|_| ())
 }
 
 async fn watch(outside: Outside<'_>, manifests: &Manifests) -> Result<bool, StoreError> {
     let key = Key::index(outside.repository);
     let before = store::load::<Index>(outside.objects, &key).await?.map(|loaded| loaded.value);
-    let formerly = before.as_ref().map(|before| before.handed_to.clone()).unwrap_or_default();
+    // Nothing is known of a repository that is looked at for the first time, or was not configured for a while.
+    let others = || outside.repositories.iter().filter(|other| *other != outside.repository).cloned().collect();
+    let formerly = before.as_ref().map_or_else(others, |before| before.handed_to.clone());
     let for_others = manifests.for_others.as_ref();
     let index = Index {
         repository: outside.repository.clone(),

@@ -41,9 +41,9 @@ pub struct Proposed {
     pub pull_request: Option<u64>,
     /// Where a person reads it.
     pub url: Option<String>,
-    /// When the last of its pull requests was opened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub opened: Option<Timestamp>,
+    /// When its pull requests of the last hour were opened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub opened: Vec<Timestamp>,
     /// What became of it.
     pub fate: Fate,
     /// By whom it was merged or closed, if the forge said so.
@@ -74,7 +74,7 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Stored for Proposed {
-    const FORMAT: u32 = 1;
+    const FORMAT: u32 = 2;
 }
 
 /// What follows the opening of a pull request: written down before it is opened, so that it is done whoever dies.
@@ -101,6 +101,12 @@ pub struct Merged {
     /// Whether it came to the base branch by another way than that pull request.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_beside: bool,
+}
+
+impl Merged {
+    fn with(value: &Value, url: &str, by: Option<&String>) -> Self {
+        Self { value: value.clone(), url: url.to_owned(), by: by.cloned(), is_beside: false }
+    }
 }
 
 impl Proposed {
@@ -134,6 +140,9 @@ impl Proposed {
             self.ended_by.clone_from(&by);
             if is_known {
                 self.note_merged(&pull.url, by.as_ref());
+            } else if !self.commits.contains(&pull.head) {
+                // What somebody added to the branch is part of the base branch: it may be made anew.
+                self.commits.push(pull.head.clone());
             }
             return Vec::new();
         }
@@ -144,10 +153,24 @@ impl Proposed {
         self.fate = Fate::Closed;
         let reason = format!("pull request {} was closed without merging{}", pull.url, said(by.as_ref()));
         self.ended_by = by;
-        if !is_known {
+        // Whoever closed it with a commit of somebody else on top saw these values if its title was that of them.
+        let is_added_to = !self.commits.contains(&pull.head) && pull.title == self.title;
+        if !is_known && !is_added_to {
             return Vec::new();
         }
         self.values.iter().map(|value| hold(&self.name, value, &reason, now)).collect()
+    }
+
+    /// When its pull requests of the last hour were opened: not the one that was to be, and of which nobody knows.
+    pub(super) fn opened(&self) -> &[Timestamp] {
+        let known = self.opened.len().saturating_sub(usize::from(self.claim.is_some()));
+        &self.opened[..known]
+    }
+
+    /// Whether its closed pull request is open again.
+    pub(super) fn is_reopened(&self, found: &[PullRequest]) -> bool {
+        let is_ours = |pull: &PullRequest| Some(pull.number) == self.pull_request && pull.state == State::Open;
+        self.fate == Fate::Closed && found.iter().any(is_ours)
     }
 
     /// Notes that what was pushed to the base branch itself stands there.
@@ -162,10 +185,19 @@ impl Proposed {
         self.note_merged(&url, None);
     }
 
+    /// Notes what came to the base branch with a pull request that had other commits than ours.
+    pub(super) fn arrive_with_others(&mut self, pull: &PullRequest, manifests: &Manifests) {
+        let is_ours = self.commits.first() == Some(&pull.head);
+        if pull.state != State::Merged || is_ours {
+            return;
+        }
+        let stand = self.values.iter().filter(|value| standing(value, manifests) >= value.places.max(1));
+        let merged: Vec<Merged> = stand.map(|value| Merged::with(value, &pull.url, self.ended_by.as_ref())).collect();
+        self.note(merged);
+    }
+
     fn note_merged(&mut self, url: &str, by: Option<&String>) {
-        let merged =
-            |value: &Value| Merged { value: value.clone(), url: url.to_owned(), by: by.cloned(), is_beside: false };
-        self.note(self.values.iter().map(merged).collect());
+        self.note(self.values.iter().map(|value| Merged::with(value, url, by)).collect());
     }
 
     /// Notes which of its values stand on the base branch without its pull request having been merged.
@@ -314,5 +346,5 @@ pub struct Index {
 }
 
 impl Stored for Index {
-    const FORMAT: u32 = 1;
+    const FORMAT: u32 = 2;
 }

@@ -10,6 +10,7 @@ use super::{Claim, Did, Fate, Known, Outside, Prepared, Proposed, ToDo};
 use crate::due::Why;
 use crate::flow::Error;
 use crate::keys::Key;
+use crate::limits;
 use crate::proposal::{Proposal, markdown, minute};
 use crate::seams::{CommitId, Draft, GitError, HostError, NewCommit, PullRequest, State};
 use crate::store;
@@ -242,7 +243,7 @@ async fn remember(
             shown: Some(shown.clone()),
             pull_request: open.map(|pull| pull.number).or(opened.and_then(|was| was.pull_request)),
             url: open.map(|pull| pull.url.clone()).or(opened.and_then(|was| was.url.clone())),
-            opened: before.and_then(|was| was.opened),
+            opened: before.map(|was| was.opened.clone()).unwrap_or_default(),
             fate: Fate::Open,
             ended_by: None,
             claim: before.and_then(|was| was.claim.clone()),
@@ -283,8 +284,12 @@ async fn open_one(
         current = is.fate == Fate::Open && written.is(&is);
         is_first = was_asked && is.claim.is_none() && is.pull_request.is_none();
         free = is.claim.as_ref().is_none_or(|it| it.writer == claim.writer || now.duration_since(it.at) > CLAIM);
+        is.opened.retain(|at| limits::counts(*at, now));
+        // After a claim that came to nothing it is the same one.
+        if is.claim.is_none() {
+            is.opened.push(now);
+        }
         is.claim = Some(claim.clone());
-        is.opened = Some(now);
         (current && free).then_some(is)
     })
     .await?;

@@ -23,6 +23,11 @@ pub trait World: Send + Sync {
     /// [`World::person`] closes a pull request.
     async fn close_by_person(&self, number: u64);
 
+    /// A person opens a closed one again; `false` where nobody can.
+    async fn reopen(&self, _number: u64) -> bool {
+        false
+    }
+
     /// Who merges and closes, as the forge names people; `None` where it does not say.
     fn person(&self) -> Option<String> {
         Some("alice".to_owned())
@@ -73,6 +78,7 @@ pub async fn host(world: &dyn World) {
     a_pull_request_follows_its_branch(world).await;
     closing_says_why_once(world).await;
     merged_is_not_closed(world).await;
+    what_was_closed_may_be_open_again(world).await;
     who_merged_or_closed_is_told(world).await;
     a_second_open_one_for_the_same_branch_is_refused(world).await;
     every_one_is_found_newest_first(world).await;
@@ -140,6 +146,16 @@ async fn merged_is_not_closed(world: &dyn World) {
     world.host().close(merged.number, "too late").await.unwrap();
     let fate = find(world, "tag2pr/fates").await.into_iter().find(|pull| pull.number == merged.number);
     assert_eq!(fate.map(|pull| pull.state), Some(State::Merged), "what was merged stays merged");
+}
+
+async fn what_was_closed_may_be_open_again(world: &dyn World) {
+    world.push("tag2pr/again").await;
+    let opened = open(world, "tag2pr/again", "web: 1.4.0").await;
+    world.close_by_person(opened.number).await;
+    if world.reopen(opened.number).await {
+        assert_eq!(ended_by(world, opened.number).await, None, "it has not ended");
+        assert_eq!(find(world, "tag2pr/again").await, [opened]);
+    }
 }
 
 async fn who_merged_or_closed_is_told(world: &dyn World) {
