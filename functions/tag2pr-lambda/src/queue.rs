@@ -99,6 +99,7 @@ mod tests {
             "acme/fleet" => Err(GitError::Unavailable {
                 url: "https://github.com/acme/fleet".to_owned(),
                 reason: "connection refused".to_owned(),
+                wait: None,
             }
             .into()),
             _ => Ok(()),
