@@ -14,6 +14,7 @@ mod journeys {
     mod grouping;
     mod known_files;
     mod limits;
+    mod limits_of_hosts;
     mod messages;
     mod model;
     mod newest;

@@ -10,7 +10,7 @@ use super::world::{BASE, World};
 const HOUR: i64 = 60 * 60;
 
 /// The home lab with what stands in Git, all of it listed: what comes then comes with deliveries.
-fn home_lab() -> World {
+pub(super) fn home_lab() -> World {
     let mut world = World::of("2-home-lab");
     world.build("192.168.0.40:5000/frontend:main-f9e1f0b-1707200000");
     world.build("192.168.0.40:5000/backend:main-c40ddee-1707210000");
@@ -28,13 +28,13 @@ fn settling() -> World {
     world
 }
 
-fn push(world: &mut World, number: u32) -> Vec<String> {
+pub(super) fn push(world: &mut World, number: u32) -> Vec<String> {
     world.push(&format!("{FRONTEND}:main-{number:07x}-17073{number:05}"));
     world.serve()
 }
 
 /// The clock strikes, and what it poked is served.
-fn strike(world: &mut World, seconds: i64) -> Vec<String> {
+pub(super) fn strike(world: &mut World, seconds: i64) -> Vec<String> {
     world.wait(seconds);
     world.sweep();
     world.serve()

@@ -107,11 +107,11 @@ impl<'w> Wire<'w> {
 }
 
 fn git_error(reason: String) -> GitError {
-    GitError::Unavailable { url: "https://git.example".to_owned(), reason }
+    GitError::Unavailable { url: "https://git.example".to_owned(), reason, wait: None }
 }
 
 fn host_error(reason: String) -> HostError {
-    HostError::Unavailable { host: "https://git.example".to_owned(), reason }
+    HostError::Unavailable { host: "https://git.example".to_owned(), reason, wait: None }
 }
 
 fn registry_error(image: &ImageName) -> impl Fn(String) -> RegistryError {

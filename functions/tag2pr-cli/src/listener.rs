@@ -274,6 +274,7 @@ impl Worker {
         // Anything may have changed while nobody looked.
         let mut due = true;
         let mut failures = 0;
+        let mut alone = None;
         let mut next = None;
         loop {
             due |= next.is_some_and(|next| next <= Timestamp::now());
@@ -282,6 +283,7 @@ impl Worker {
                 due = result.is_err();
                 next = result.as_ref().map_or(next, |report| report.prepared.due.first());
                 failures = if due { failures + 1 } else { 0 };
+                alone = result.as_ref().err().and_then(|error| left_alone(error, Timestamp::now()));
                 locked(&self.metrics).proposed(&self.repository, &result.as_ref(), Timestamp::now());
                 let happened = Happened::Proposed(self.repository.clone(), causes, result.map(Box::new));
                 let _ = self.tell.send(happened).await;
@@ -290,7 +292,7 @@ impl Worker {
                 }
             }
             tokio::select! {
-                () = self.rest(failures, next) => {}
+                () = self.rest(failures, alone, next) => {}
                 () = stopped(&mut stopping) => return,
             }
         }
@@ -308,17 +310,31 @@ impl Worker {
         }
     }
 
-    /// Until the next poke, or until something is due. After a failure a poke shortens the wait, but not to nothing.
-    async fn rest(&self, failures: u32, next: Option<Timestamp>) {
+    /// Until the next poke, or until something is due. After a failure a poke shortens the wait, but not to nothing, and
+    /// not to less than was asked for.
+    async fn rest(&self, failures: u32, alone: Option<Timestamp>, next: Option<Timestamp>) {
         let longest = match failures {
             0 => next.map_or(LOOK, |next| until(next).min(LOOK)),
             failures => {
-                sleep(RETRY.0).await;
-                (RETRY.0 * 2_u32.saturating_pow(failures - 1)).min(RETRY.1) - RETRY.0
+                let (least, longest) = patience(failures, alone.map(until).unwrap_or_default());
+                sleep(least).await;
+                longest - least
             }
         };
         let _ = timeout(longest, self.poked.notified()).await;
     }
+}
+
+/// Until when whoever gave no answer asks to be left alone.
+fn left_alone(error: &Error, now: Timestamp) -> Option<Timestamp> {
+    now.checked_add(error.wait(now)?).ok()
+}
+
+/// How long a repository is not looked at after so many failures in a row: at least, poked or not, and at most.
+fn patience(failures: u32, alone: Duration) -> (Duration, Duration) {
+    let least = RETRY.0.max(alone);
+    let longest = (RETRY.0 * 2_u32.saturating_pow(failures.saturating_sub(1))).min(RETRY.1);
+    (least, longest.max(least))
 }
 
 /// How long it is until then, a little more rather than less.
@@ -380,5 +396,47 @@ async fn keep_renewing(
         if renewed.asked || failed {
             let _ = tell.send(Happened::Renewed(renewed)).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use tag2pr::due::Rest;
+    use tag2pr::seams::HostError;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_is_waited_for_longer_each_time_and_a_poke_shortens_that() {
+        let seconds = |failures| {
+            let (least, longest) = patience(failures, Duration::ZERO);
+            (least.as_secs(), longest.as_secs())
+        };
+        assert_eq!([1, 2, 5, 9, u32::MAX].map(seconds), [(2, 2), (2, 4), (2, 32), (2, 300), (2, 300)]);
+    }
+
+    #[test]
+    fn nobody_is_asked_before_the_time_that_it_named() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(patience(1, minute), (minute, minute));
+        assert_eq!(patience(9, minute), (minute, RETRY.1));
+        assert_eq!(patience(9, 60 * minute), (60 * minute, 60 * minute));
+    }
+
+    #[test]
+    fn the_time_is_in_the_error() {
+        let now = Timestamp::from_second(1_760_000_000).unwrap();
+        let then = now + SignedDuration::from_secs(90);
+        let unavailable = |wait| {
+            let (host, reason) = ("https://api.github.com".to_owned(), "rate limit exceeded".to_owned());
+            Error::Host(HostError::Unavailable { host, reason, wait })
+        };
+        assert_eq!(left_alone(&unavailable(Some(SignedDuration::from_secs(90))), now), Some(then));
+        assert_eq!(left_alone(&unavailable(None), now), None);
+        let rest = Rest { until: then, reason: "rate limit exceeded".to_owned() };
+        assert_eq!(left_alone(&Error::LeftAlone(rest.clone()), now), Some(then));
+        let later = then + SignedDuration::from_secs(1);
+        assert_eq!(left_alone(&Error::LeftAlone(rest), later), Some(later), "it is over");
     }
 }

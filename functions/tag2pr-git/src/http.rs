@@ -8,15 +8,19 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use bytes::{Buf, Bytes};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url, redirect};
+use tag2pr::retry_after;
 use tag2pr::seams::{GitError, HostError};
 use tokio::runtime::Handle;
 
 use crate::{Credentials, OpenError, Settings};
 
 const MOST_REDIRECTS: usize = 5;
+
+/// No server is left alone for longer, whatever it asks for.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a Git server does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +71,7 @@ impl Http {
                 let token = Handle::current().block_on(credentials.token.token(Timestamp::now()));
                 let token = token.map_err(|error| match error {
                     HostError::Refused { host, reason } => GitError::Refused { url: host, reason },
-                    HostError::Unavailable { host, reason } => GitError::Unavailable { url: host, reason },
+                    HostError::Unavailable { host, reason, wait } => GitError::Unavailable { url: host, reason, wait },
                 })?;
                 request.basic_auth(&credentials.user, Some(token.expose()))
             }
@@ -125,8 +129,12 @@ impl Http {
     fn accept(&self, response: Response, service: &str, content_type: &str) -> Result<Response, GitError> {
         let status = response.status();
         if !status.is_success() {
+            let wait = retry_after::wait(response.headers(), Timestamp::now()).map(|wait| wait.min(LONGEST_WAIT));
             let words = words(response);
-            return Err(self.meaning(status, service, &words));
+            return Err(match self.meaning(status, service, &words) {
+                GitError::Unavailable { url, reason, .. } => GitError::Unavailable { url, reason, wait },
+                other => other,
+            });
         }
         match response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes) {
             Some(found) if found.eq_ignore_ascii_case(content_type.as_bytes()) => Ok(response),
@@ -196,7 +204,7 @@ impl Http {
     }
 
     pub(crate) fn unavailable(&self, reason: String) -> GitError {
-        GitError::Unavailable { url: self.url.to_string(), reason }
+        GitError::Unavailable { url: self.url.to_string(), reason, wait: None }
     }
 }
 

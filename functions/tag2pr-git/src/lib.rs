@@ -210,7 +210,8 @@ impl Repository {
         match tokio::task::spawn_blocking(move || work(&mut backend)).await {
             Ok(result) => result,
             Err(stopped) => {
-                Err(GitError::Unavailable { url: self.url.clone(), reason: format!("the work was stopped: {stopped}") })
+                let reason = format!("the work was stopped: {stopped}");
+                Err(GitError::Unavailable { url: self.url.clone(), reason, wait: None })
             }
         }
     }

@@ -113,10 +113,10 @@ impl Local {
         match failure {
             Failure::Said(error) => error,
             Failure::Git(error) if error.code() == ErrorCode::Locked => {
-                GitError::Unavailable { url, reason: error.message().to_owned() }
+                GitError::Unavailable { url, reason: error.message().to_owned(), wait: None }
             }
             Failure::Git(error) => GitError::Refused { url, reason: error.message().to_owned() },
-            Failure::Exchange(reason) => GitError::Unavailable { url, reason },
+            Failure::Exchange(reason) => GitError::Unavailable { url, reason, wait: None },
         }
     }
 }

@@ -192,7 +192,7 @@ pub(crate) fn read(git: &Repository, url: &str, commit: Oid, paths: &BTreeSet<St
         let entry = tree.as_ref().ok().and_then(|tree| tree.get_path(path.as_ref()).ok());
         let Some(entry) = entry.filter(|entry| entry.filemode() & TYPE == REGULAR) else {
             let reason = format!("`{path}` in commit {commit} is not known here: take a snapshot first");
-            return Err(Failure::Said(GitError::Unavailable { url: url.to_owned(), reason }));
+            return Err(Failure::Said(GitError::Unavailable { url: url.to_owned(), reason, wait: None }));
         };
         Ok(File { path: path.clone(), bytes: git.find_blob(entry.id())?.content().to_vec() })
     };
@@ -210,7 +210,7 @@ pub(crate) fn commit(
     let refused = |reason| Failure::Said(GitError::Refused { url: url.to_owned(), reason });
     let Ok(parent) = git.find_commit(parent) else {
         let reason = format!("commit {} is not known here: take a snapshot first", new.parent);
-        return Err(Failure::Said(GitError::Unavailable { url: url.to_owned(), reason }));
+        return Err(Failure::Said(GitError::Unavailable { url: url.to_owned(), reason, wait: None }));
     };
     let base = parent.tree()?;
     let mut update = TreeUpdateBuilder::new();

@@ -138,7 +138,7 @@ impl Local {
 
     fn git_failed(&self, error: GitError) -> HostError {
         match error {
-            GitError::Unavailable { url, reason } => HostError::Unavailable { host: url, reason },
+            GitError::Unavailable { url, reason, wait } => HostError::Unavailable { host: url, reason, wait },
             GitError::Refused { url, reason } => HostError::Refused { host: url, reason },
             error @ (GitError::Moved { .. } | GitError::MissingBranch { .. }) => self.refused(error.to_string()),
         }
@@ -192,13 +192,17 @@ impl Local {
     }
 
     fn contended(&self) -> HostError {
-        HostError::Unavailable { host: self.name(), reason: "somebody else changes its pull requests".to_owned() }
+        self.unavailable("somebody else changes its pull requests".to_owned())
+    }
+
+    fn unavailable(&self, reason: String) -> HostError {
+        HostError::Unavailable { host: self.name(), reason, wait: None }
     }
 
     fn failed(&self, error: StoreError) -> HostError {
         match error {
             StoreError::Conflict(_) => self.contended(),
-            StoreError::Unavailable(_) => HostError::Unavailable { host: self.name(), reason: error.to_string() },
+            StoreError::Unavailable(_) => self.unavailable(error.to_string()),
             StoreError::Refused(_) => self.refused(error.to_string()),
         }
     }

@@ -4,12 +4,13 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LINK, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tag2pr::retry_after;
 use tag2pr::seams::{HostError, Tokens};
 use url::Url;
 
@@ -24,6 +25,12 @@ const LONGEST_QUOTE: usize = 400;
 
 /// So many pages of a list are read. More is no repository but a loop of pages.
 const MOST_PAGES: usize = 100;
+
+/// How long a forge with too many requests is left alone that does not say for how long.
+const BUSY: SignedDuration = SignedDuration::from_secs(60);
+
+/// No forge is left alone for longer, whatever it asks for: requests are counted per hour at most.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
 /// How a forge's refusal is put in words.
 pub(crate) type Reason<'a> = &'a (dyn Fn(&Answer) -> String + Sync);
@@ -106,11 +113,15 @@ impl Rest {
             }
             bytes.extend_from_slice(&chunk);
         }
-        if let Some(when) = rate_limit(status, &headers, &bytes) {
-            return Err(self.unavailable(format!("rate limit exceeded ({status}); {when}")));
+        let now = Timestamp::now();
+        if let Some(Pause { when, wait }) = rate_limit(status, &headers, &bytes, now) {
+            return Err(self.busy(format!("rate limit exceeded ({status}); {when}"), Some(wait)));
         }
         if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
-            return Err(self.unavailable(format!("it answered {status}")));
+            return Err(match asked_pause(&headers, now) {
+                Some(Pause { when, wait }) => self.busy(format!("it answered {status}; {when}"), Some(wait)),
+                None => self.unavailable(format!("it answered {status}")),
+            });
         }
         Ok(Answer { status, headers, body: bytes })
     }
@@ -186,7 +197,11 @@ impl Rest {
     }
 
     pub(crate) fn unavailable(&self, reason: String) -> HostError {
-        HostError::Unavailable { host: self.host(), reason }
+        self.busy(reason, None)
+    }
+
+    fn busy(&self, reason: String, wait: Option<SignedDuration>) -> HostError {
+        HostError::Unavailable { host: self.host(), reason, wait }
     }
 
     /// Without path and credentials.
@@ -211,17 +226,33 @@ impl Rest {
     }
 }
 
+/// When to come again.
+#[derive(Debug, PartialEq, Eq)]
+struct Pause {
+    /// In words, as exactly as it was said.
+    when: String,
+    /// As far as it is believed.
+    wait: SignedDuration,
+}
+
+impl Pause {
+    fn new(when: String, wait: SignedDuration) -> Self {
+        Self { when, wait: wait.clamp(SignedDuration::ZERO, LONGEST_WAIT) }
+    }
+}
+
 /// When to come again, if the answer says that there were too many requests.
 ///
 /// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>
-fn rate_limit(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<String> {
+fn rate_limit(status: StatusCode, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Option<Pause> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let used_up = header("x-ratelimit-remaining").or_else(|| header("ratelimit-remaining")) == Some("0");
-    let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let limited = match status {
         StatusCode::TOO_MANY_REQUESTS => true,
         StatusCode::FORBIDDEN => {
-            used_up || retry_after.is_some() || String::from_utf8_lossy(body).contains("secondary rate limit")
+            used_up
+                || headers.contains_key(RETRY_AFTER)
+                || String::from_utf8_lossy(body).contains("secondary rate limit")
         }
         _ => false,
     };
@@ -230,12 +261,20 @@ fn rate_limit(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<St
     }
     let reset = header("x-ratelimit-reset").or_else(|| header("ratelimit-reset"));
     let reset = reset.and_then(|seconds| Timestamp::from_second(seconds.parse().ok()?).ok()).filter(|_| used_up);
-    Some(match (retry_after, reset) {
-        (Some(after), _) if after.bytes().all(|byte| byte.is_ascii_digit()) => format!("come again in {after} seconds"),
-        (Some(after), _) => format!("come again at {}", quote(after)),
-        (None, Some(reset)) => format!("come again at {reset}"),
-        (None, None) => "come again in a few minutes".to_owned(),
+    Some(match (asked_pause(headers, now), reset) {
+        (Some(asked), _) => asked,
+        (None, Some(reset)) => Pause::new(format!("come again at {reset}"), reset.duration_since(now)),
+        (None, None) => Pause::new("come again in a few minutes".to_owned(), BUSY),
     })
+}
+
+/// What `Retry-After` says.
+fn asked_pause(headers: &HeaderMap, now: Timestamp) -> Option<Pause> {
+    let wait = retry_after::wait(headers, now)?;
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let when = if is_number { format!("in {text} seconds") } else { format!("at {}", quote(text)) };
+    Some(Pause::new(format!("come again {when}"), wait))
 }
 
 /// The target of `<…>; rel="next"`.
@@ -275,20 +314,46 @@ mod tests {
         assert_eq!(next_link("nonsense; rel=next"), None);
     }
 
+    fn said(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Option<(String, i64)> {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let now = "2033-05-18T03:30:00Z".parse().unwrap();
+        let pause = rate_limit(StatusCode::from_u16(status).unwrap(), &headers.collect(), body.as_bytes(), now);
+        pause.map(|pause| (pause.when, pause.wait.as_secs()))
+    }
+
+    fn pause(when: &str, seconds: i64) -> Option<(String, i64)> {
+        Some((when.to_owned(), seconds))
+    }
+
     #[test]
     fn when_to_come_again_is_said_as_exactly_as_it_is_known() {
-        let said = |status: u16, headers: &[(&'static str, &'static str)], body: &str| {
-            let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-            rate_limit(StatusCode::from_u16(status).unwrap(), &headers.collect(), body.as_bytes())
-        };
         let reset = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "2000000000")];
-        assert_eq!(said(403, &reset, "").as_deref(), Some("come again at 2033-05-18T03:33:20Z"));
-        assert_eq!(said(429, &[("retry-after", "60")], "").as_deref(), Some("come again in 60 seconds"));
+        assert_eq!(said(403, &reset, ""), pause("come again at 2033-05-18T03:33:20Z", 200));
+        assert_eq!(said(429, &[("retry-after", "60")], ""), pause("come again in 60 seconds", 60));
         let date = [("retry-after", "Wed, 18 May 2033 03:33:20 GMT")];
-        assert_eq!(said(429, &date, "").as_deref(), Some("come again at Wed, 18 May 2033 03:33:20 GMT"));
+        assert_eq!(said(429, &date, ""), pause("come again at Wed, 18 May 2033 03:33:20 GMT", 200));
         let secondary = "{\"message\":\"You have exceeded a secondary rate limit.\"}";
-        assert_eq!(said(403, &[], secondary).as_deref(), Some("come again in a few minutes"));
+        assert_eq!(said(403, &[], secondary), pause("come again in a few minutes", 60));
         assert_eq!(said(403, &[("x-ratelimit-remaining", "4999")], "{\"message\":\"Forbidden\"}"), None);
         assert_eq!(said(200, &reset, ""), None, "the last request that was allowed");
+    }
+
+    #[test]
+    fn no_forge_is_left_alone_for_more_than_an_hour_nor_for_less_than_nothing() {
+        assert_eq!(said(429, &[("retry-after", "86400")], ""), pause("come again in 86400 seconds", 3600));
+        let over = [("ratelimit-remaining", "0"), ("ratelimit-reset", "1999999000")];
+        assert_eq!(said(429, &over, ""), pause("come again at 2033-05-18T03:16:40Z", 0));
+        let both = [("retry-after", "30"), ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "2000000000")];
+        assert_eq!(said(403, &both, ""), pause("come again in 30 seconds", 30), "`Retry-After` comes first");
+        assert_eq!(said(429, &[("retry-after", "soon")], ""), pause("come again in a few minutes", 60));
+    }
+
+    #[test]
+    fn a_forge_that_is_down_for_a_while_may_say_for_how_long() {
+        let headers = |value: &'static str| HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
+        let asked = asked_pause(&headers("120"), Timestamp::UNIX_EPOCH);
+        assert_eq!(asked, Some(Pause::new("come again in 120 seconds".to_owned(), SignedDuration::from_secs(120))));
+        assert_eq!(asked_pause(&headers("-1"), Timestamp::UNIX_EPOCH), None);
+        assert_eq!(asked_pause(&HeaderMap::new(), Timestamp::UNIX_EPOCH), None);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use insta::assert_snapshot;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tag2pr::seams::{Author, CommitId, File, GitError, GitRepository, NewCommit, Objects, RepositoryId, Wanted};
 use tag2pr::secret::Secret;
 use tag2pr::testing::conformance::repository::{RepositoryWorld, repository};
@@ -258,6 +258,17 @@ async fn an_api_that_does_not_answer_is_unavailable_and_nothing_is_moved() {
     let lost = world.client.push("tag2pr/web", &later, Some(&commit)).await;
     assert!(matches!(lost, Err(GitError::Unavailable { .. })), "{lost:?}");
     assert_eq!(world.client.head("tag2pr/web").await.unwrap(), Some(later));
+}
+
+#[tokio::test]
+async fn an_api_with_too_many_requests_says_for_how_long_to_leave_it_alone() {
+    let Some(world) = World::start(TOKEN) else { return };
+    world.push_by_somebody_else("main", &[Entry::file("web.yaml", "web:1.0\n")], "Begin");
+    let parent = base(&*world.client).await;
+    world.github.fails_once(Fault::SecondaryRateLimited(60));
+    let limited = world.client.commit(&change(&parent, &[("web.yaml", b"web:1.1\n")])).await;
+    let Err(GitError::Unavailable { wait, .. }) = limited else { panic!("{limited:?}") };
+    assert_eq!(wait, Some(SignedDuration::from_secs(60)));
 }
 
 #[tokio::test]

@@ -156,7 +156,7 @@ impl World for Tried {
         self.forge.fails_once(match fault {
             HostFault::Down => Fault::Down,
             HostFault::AnswerLost => Fault::AnswerLost,
-            HostFault::RateLimited { until } => Fault::RateLimited(until.as_second()),
+            HostFault::RateLimited { until, .. } => Fault::RateLimited(until.as_second()),
         });
         true
     }

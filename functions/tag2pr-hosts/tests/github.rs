@@ -113,7 +113,7 @@ impl World for Forge {
         self.server.fails_once(match fault {
             HostFault::Down => Fault::Down,
             HostFault::AnswerLost => Fault::AnswerLost,
-            HostFault::RateLimited { until } => Fault::RateLimited(until.as_second()),
+            HostFault::RateLimited { until, .. } => Fault::RateLimited(until.as_second()),
         });
         true
     }

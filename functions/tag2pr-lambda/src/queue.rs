@@ -16,7 +16,7 @@ const ATTEMPTS: u32 = 5;
 /// Works through a batch of pokes, one after the other.
 ///
 /// A message that is no poke, or whose repository is not configured, fails as well: after the queue's limit it stands in
-/// the dead-letter queue, where a person finds it.
+/// the dead-letter queue, where a person finds it. A poke whose Git host asks to be left alone is done with.
 pub async fn work<F>(event: SqsEvent, mut propose: impl FnMut(Poke) -> F) -> SqsBatchResponse
 where
     F: Future<Output = Result<(), Error>>,
@@ -25,10 +25,22 @@ where
         let poke = serde_json::from_str::<Poke>(&message).map(&mut propose);
         async {
             let poke = poke.map_err(|error| Failed::permanent(format!("the message is no poke: {error}")))?;
-            Ok(poke.await?)
+            served(poke.await)
         }
     })
     .await
+}
+
+/// The clock pokes when a host may be asked again. Until then the poke would come again for nothing, keep others of its
+/// repository waiting, and end among the dead letters.
+fn served(result: Result<(), Error>) -> Result<(), Failed> {
+    match result {
+        Err(Error::LeftAlone(rest)) => {
+            log::warn(&format!("A poke waits for the clock: {rest}"), json!({ "until": rest.until }));
+            Ok(())
+        }
+        result => Ok(result?),
+    }
 }
 
 /// Works through a batch of whatever it is, one after the other; what fails is named in the answer, and in the log.
@@ -69,6 +81,7 @@ fn told(what: &str, message: &str, attempt: Option<u32>) -> String {
 mod tests {
     use std::cell::RefCell;
 
+    use tag2pr::due::Rest;
     use tag2pr::seams::{GitError, RepositoryId};
 
     use super::*;
@@ -99,12 +112,23 @@ mod tests {
             "acme/fleet" => Err(GitError::Unavailable {
                 url: "https://github.com/acme/fleet".to_owned(),
                 reason: "connection refused".to_owned(),
+                wait: None,
             }
             .into()),
             _ => Ok(()),
         });
         assert_eq!(again, ["059f36b4-87a3-44ab-83d2-661975830a7d"]);
         assert_eq!(asked.len(), 2);
+    }
+
+    #[test]
+    fn a_poke_whose_host_asks_to_be_left_alone_does_not_come_again() {
+        let good = BATCH.replace(r#"{\"repository\":\"acme/fleet\"}"#, &poke("acme/other"));
+        let (again, asked) = worked(&good, |_| {
+            let reason = "https://api.github.com is not available: rate limit exceeded".to_owned();
+            Err(Error::LeftAlone(Rest { until: jiff::Timestamp::UNIX_EPOCH, reason }))
+        });
+        assert_eq!((again, asked.len()), (vec![], 2));
     }
 
     #[test]

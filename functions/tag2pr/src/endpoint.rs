@@ -182,7 +182,8 @@ fn status(failure: &Error) -> StatusCode {
         | Error::Git(_)
         | Error::Host(_)
         | Error::Registry(_)
-        | Error::Unfinished(_) => StatusCode::SERVICE_UNAVAILABLE,
+        | Error::Unfinished(_)
+        | Error::LeftAlone(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -25,9 +25,11 @@ pub mod sweep;
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::{Malformed, Refusal};
+use crate::due::Rest;
 use crate::seams::{GitError, HostError, KeysUnavailable, RegistryError, RepositoryId, StoreError};
 use crate::store::Stored;
 
@@ -64,6 +66,9 @@ pub enum Error {
     /// Some of it could not be done yet; the rest is done.
     #[error("not finished: {0}")]
     Unfinished(String),
+    /// The Git host asks to be left alone. That is written down, and the clock pokes when it is over.
+    #[error("{0}")]
+    LeftAlone(Rest),
 }
 
 impl Error {
@@ -75,7 +80,8 @@ impl Error {
             | Self::Host(HostError::Unavailable { .. })
             | Self::Registry(RegistryError::Unavailable { .. })
             | Self::Issuer(_)
-            | Self::Unfinished(_) => true,
+            | Self::Unfinished(_)
+            | Self::LeftAlone(_) => true,
             Self::Refused(_)
             | Self::Malformed(_)
             | Self::UnknownSource
@@ -84,6 +90,17 @@ impl Error {
             | Self::Git(GitError::MissingBranch { .. } | GitError::Refused { .. })
             | Self::Host(HostError::Refused { .. })
             | Self::Registry(RegistryError::Refused { .. }) => false,
+        }
+    }
+
+    /// How long from now whoever did not answer asks to be left alone, if it said so.
+    pub fn wait(&self, now: Timestamp) -> Option<SignedDuration> {
+        match self {
+            Self::Git(GitError::Unavailable { wait, .. })
+            | Self::Host(HostError::Unavailable { wait, .. })
+            | Self::Registry(RegistryError::Unavailable { wait, .. }) => *wait,
+            Self::LeftAlone(rest) => Some(rest.until.duration_since(now).max(SignedDuration::ZERO)),
+            _ => None,
         }
     }
 }

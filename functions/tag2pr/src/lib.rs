@@ -43,6 +43,7 @@ pub mod problem;
 pub mod proposal;
 pub mod repository_settings;
 pub mod repository_url;
+pub mod retry_after;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod seams;

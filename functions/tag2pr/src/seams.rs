@@ -238,6 +238,8 @@ pub enum GitError {
         url: String,
         /// What went wrong.
         reason: String,
+        /// How long it asks to be left alone, if it said so.
+        wait: Option<SignedDuration>,
     },
 }
 
@@ -386,6 +388,8 @@ pub enum HostError {
         host: String,
         /// What went wrong.
         reason: String,
+        /// How long it asks to be left alone, if it said so.
+        wait: Option<SignedDuration>,
     },
 }
 

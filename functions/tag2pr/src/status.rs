@@ -208,7 +208,7 @@ pub struct Held {
 pub struct Waiting {
     /// Where.
     pub repository: String,
-    /// The proposal that waits.
+    /// The proposal that waits; the repository, if nothing is asked of its host.
     pub proposal: String,
     /// In words.
     pub reason: String,
@@ -380,7 +380,13 @@ fn holds(one: &OfRepository) -> impl Iterator<Item = Held> {
 }
 
 fn waits(one: &OfRepository) -> impl Iterator<Item = Waiting> {
-    one.due.waits.iter().map(|wait| {
+    let rest = one.due.rest.iter().map(|rest| Waiting {
+        repository: one.id.to_string(),
+        proposal: one.id.to_string(),
+        reason: rest.to_string(),
+        until: rest.until,
+    });
+    let waits = one.due.waits.iter().map(|wait| {
         let until = minute(wait.until);
         Waiting {
             repository: one.id.to_string(),
@@ -396,7 +402,8 @@ fn waits(one: &OfRepository) -> impl Iterator<Item = Waiting> {
             },
             until: wait.until,
         }
-    })
+    });
+    rest.chain(waits)
 }
 
 fn troubles(remembered: &Remembered) -> Vec<Trouble> {

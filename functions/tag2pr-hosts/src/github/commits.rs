@@ -193,7 +193,7 @@ impl GithubCommits {
         let (url, reason) = (self.repository.to_string(), error.to_string());
         match error {
             StoreError::Refused(_) => GitError::Refused { url, reason },
-            StoreError::Conflict(_) | StoreError::Unavailable(_) => GitError::Unavailable { url, reason },
+            StoreError::Conflict(_) | StoreError::Unavailable(_) => GitError::Unavailable { url, reason, wait: None },
         }
     }
 }
@@ -201,7 +201,7 @@ impl GithubCommits {
 fn failed(error: HostError) -> GitError {
     match error {
         HostError::Refused { host, reason } => GitError::Refused { url: host, reason },
-        HostError::Unavailable { host, reason } => GitError::Unavailable { url: host, reason },
+        HostError::Unavailable { host, reason, wait } => GitError::Unavailable { url: host, reason, wait },
     }
 }
 

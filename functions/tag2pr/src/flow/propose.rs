@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::{try_join3, try_join4};
+use futures_util::future::{try_join, try_join3};
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
@@ -323,14 +323,16 @@ impl Prepared {
 /// # Errors
 ///
 /// What the outside says. [`Error::Unfinished`] if a registry could not be asked: everything else is done.
+/// [`Error::LeftAlone`] if the Git host asks for that, or did and the time is not over: then nothing is asked of it.
 pub async fn propose(outside: Outside<'_>, now: Timestamp) -> Result<Report, Error> {
-    let result = look_and_act(outside, now).await;
-    if let Err(error) = &result
-        && !matches!(error, Error::Unfinished(_))
-    {
-        telling::failed(outside, error, now).await;
+    let error = match look_and_act(outside, now).await {
+        Ok(report) => return Ok(report),
+        Err(error) => notes::leave_alone(outside, error, now).await,
+    };
+    if !matches!(error, Error::Unfinished(_)) {
+        telling::failed(outside, &error, now).await;
     }
-    result
+    Err(error)
 }
 
 async fn look_and_act(outside: Outside<'_>, now: Timestamp) -> Result<Report, Error> {
@@ -384,15 +386,14 @@ fn unfinished(prepared: &Prepared, done: &[(String, Did)]) -> String {
 ///
 /// What the outside says.
 pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: Timestamp) -> Result<Prepared, Error> {
-    let (due_before, stood, before, asked) = try_join4(
-        remembered::<Due>(outside, Key::due(outside.repository)),
+    let (stood, before, asked) = try_join3(
         remembered::<Standing>(outside, Key::standing(outside.repository)),
         remembered::<Index>(outside, Key::index(outside.repository)),
         ask_forge(outside, now),
     )
     .await?;
-    let (due_before, stood) = (due_before.unwrap_or_default(), stood.unwrap_or_default());
-    let (mut proposed, mut new_holds) = asked;
+    let stood = stood.unwrap_or_default();
+    let (due_before, mut proposed, mut new_holds) = asked;
     let interest = Interest::default();
     let before = before.map(|before| before.reading);
     let seen = before.as_ref().and_then(Reading::seen).map(Arc::new);
@@ -480,7 +481,8 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
         due::settling(proposal, open.map_or(&[], |known| &known.proposed.values), &due_before, now)
     });
     let frozen = draft.proposals.iter().filter_map(|proposal| due::frozen(proposal, now));
-    let due = Due { waits: settling.chain(frozen).chain(draft.waits.iter().cloned()).collect() };
+    let waits = settling.chain(frozen).chain(draft.waits.iter().cloned()).collect();
+    let due = Due { waits, rest: None };
     Ok(Prepared {
         manifests,
         ledgers,
@@ -517,11 +519,21 @@ async fn known_of(
     Ok((image, ledger, Some(listed)))
 }
 
-/// What became of the proposals that were open when we last looked: asked once for each.
-async fn ask_forge(outside: Outside<'_>, now: Timestamp) -> Result<(BTreeMap<String, Known>, Vec<Hold>), Error> {
+/// What was waited for, and what became of the proposals that were open when we last looked: asked once for each, unless
+/// the forge asked to be left alone.
+async fn ask_forge(outside: Outside<'_>, now: Timestamp) -> Result<(Due, BTreeMap<String, Known>, Vec<Hold>), Error> {
+    let (keys, due) = try_join(
+        async { Ok(outside.objects.list(&Key::proposals(outside.repository)).await?) },
+        remembered::<Due>(outside, Key::due(outside.repository)),
+    )
+    .await?;
+    let due = due.unwrap_or_default();
+    if let Some(rest) = due.rest_at(now) {
+        return Err(Error::LeftAlone(rest.clone()));
+    }
     let mut all = BTreeMap::new();
     let mut holds = Vec::new();
-    for key in outside.objects.list(&Key::proposals(outside.repository)).await? {
+    for key in keys {
         let Some(loaded) = store::load::<Proposed>(outside.objects, &key).await? else { continue };
         let before = loaded.value;
         let mut known = Known {
@@ -554,12 +566,12 @@ async fn ask_forge(outside: Outside<'_>, now: Timestamp) -> Result<(BTreeMap<Str
             known.open = open.next();
             known.duplicates = open.collect();
             if let (None, Some(pull)) = (&known.open, known.before.ended(&ended)) {
-                let by = whom::ended(outside, pull.number).await;
+                let by = whom::ended(outside, pull.number).await?;
                 holds.extend(known.proposed.end(pull, by, now));
                 known.ended = Some(pull.clone());
             }
         }
         all.insert(known.proposed.name.clone(), known);
     }
-    Ok((all, holds))
+    Ok((due, all, holds))
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::commands::PREFIX;
 use crate::seams::{Asks, Comment, CommitId, Draft, GitHost, GitRepository, HostError, PullRequest, State};
@@ -60,6 +60,8 @@ pub enum Fault {
     RateLimited {
         /// When.
         until: Timestamp,
+        /// How long that is from now.
+        wait: SignedDuration,
     },
 }
 
@@ -74,7 +76,8 @@ pub struct FakeHost {
 struct World {
     pulls: Vec<Pull>,
     numbered: u64,
-    faults: VecDeque<Fault>,
+    /// How the next calls go; `None` for one that is answered.
+    faults: VecDeque<Option<Fault>>,
     racing: bool,
     discreet: bool,
     calls: usize,
@@ -191,7 +194,14 @@ impl FakeHost {
 
     /// The next call that has no fault yet fails like this.
     pub fn fails_once(&self, fault: Fault) {
-        self.world().faults.push_back(fault);
+        self.fails_after(0, fault);
+    }
+
+    /// The next call fails like this that has no fault yet and comes after so many good ones.
+    pub fn fails_after(&self, good: usize, fault: Fault) {
+        let mut world = self.world();
+        world.faults.extend(std::iter::repeat_n(None, good));
+        world.faults.push_back(Some(fault));
     }
 
     /// The next call gets no answer, and nothing happens.
@@ -223,9 +233,12 @@ impl FakeHost {
     fn begin(&self) -> Result<Option<Fault>, HostError> {
         let mut world = self.world();
         world.calls += 1;
-        match world.faults.pop_front() {
+        match world.faults.pop_front().flatten() {
             Some(Fault::Down) => Err(unavailable("connection refused".to_owned())),
-            Some(Fault::RateLimited { until }) => Err(unavailable(format!("rate limit exceeded until {until}"))),
+            Some(Fault::RateLimited { until, wait }) => {
+                let reason = format!("rate limit exceeded until {until}");
+                Err(HostError::Unavailable { host: HOST.to_owned(), reason, wait: Some(wait) })
+            }
             fault => Ok(fault),
         }
     }
@@ -398,7 +411,7 @@ fn refused(reason: String) -> HostError {
 }
 
 fn unavailable(reason: String) -> HostError {
-    HostError::Unavailable { host: HOST.to_owned(), reason }
+    HostError::Unavailable { host: HOST.to_owned(), reason, wait: None }
 }
 
 #[cfg(test)]

@@ -304,7 +304,8 @@ impl World {
         let url = URL.to_owned();
         if self.unavailable > 0 {
             self.unavailable -= 1;
-            return Err(GitError::Unavailable { url, reason: "HTTP 503 Service Unavailable".to_owned() });
+            let reason = "HTTP 503 Service Unavailable".to_owned();
+            return Err(GitError::Unavailable { url, reason, wait: None });
         }
         self.refuses.clone().map_or(Ok(()), |reason| Err(GitError::Refused { url, reason }))
     }
@@ -403,7 +404,7 @@ impl GitRepository for FakeRepository {
             Some((Mode::File | Mode::Executable, bytes)) => Ok(File { path: path.clone(), bytes: bytes.clone() }),
             Some((Mode::Link, _)) | None => {
                 let reason = format!("`{path}` in commit {commit} is not known here: take a snapshot first");
-                Err(GitError::Unavailable { url: URL.to_owned(), reason })
+                Err(GitError::Unavailable { url: URL.to_owned(), reason, wait: None })
             }
         };
         paths.iter().map(file).collect()
@@ -413,7 +414,7 @@ impl GitRepository for FakeRepository {
         let mut world = self.world();
         let Some(parent) = world.commits.get(&commit.parent.0) else {
             let reason = format!("commit {} is not known here: take a snapshot first", commit.parent);
-            return Err(GitError::Unavailable { url: URL.to_owned(), reason });
+            return Err(GitError::Unavailable { url: URL.to_owned(), reason, wait: None });
         };
         let mut entries = parent.entries.clone();
         for file in &commit.files {
@@ -441,13 +442,13 @@ impl GitRepository for FakeRepository {
         }
         if !world.commits.contains_key(&commit.0) {
             let reason = format!("commit {commit} is not known here: make it again");
-            return Err(GitError::Unavailable { url: URL.to_owned(), reason });
+            return Err(GitError::Unavailable { url: URL.to_owned(), reason, wait: None });
         }
         world.branches.insert(branch.to_owned(), commit.clone());
         if world.lost_answers > 0 {
             world.lost_answers -= 1;
             let reason = "the connection was closed before an answer came".to_owned();
-            return Err(GitError::Unavailable { url: URL.to_owned(), reason });
+            return Err(GitError::Unavailable { url: URL.to_owned(), reason, wait: None });
         }
         Ok(())
     }

@@ -101,7 +101,7 @@ pub(super) async fn apply(
     }
     if !crowded.is_empty() {
         let waits = prepared.due.waits.iter().cloned().chain(crowded).collect();
-        remember_due(outside, &Due { waits }).await?;
+        remember_due(outside, &Due { waits, rest: None }).await?;
     }
     for name in &prepared.plan.settled {
         let known = prepared.proposed.get(name);

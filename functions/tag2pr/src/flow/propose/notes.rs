@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
 
 use super::{AT_ONCE, Holds, Index, Known, Outside, Prepared, Proposed, Standings};
-use crate::due::Due;
+use crate::due::{Due, Rest};
 use crate::flow::{Error, Watchers, ledgers};
 use crate::image::ImageName;
 use crate::keys::Key;
 use crate::ledger::News;
 use crate::manifests::{Elsewhere, ForOthers, Manifests};
 use crate::plan::{Outcome, StepBack};
-use crate::seams::{CommitId, Poke, RepositoryId, StoreError};
+use crate::seams::{CommitId, GitError, HostError, Poke, RepositoryId, StoreError};
 use crate::stages::Standing;
 use crate::store;
 
@@ -101,6 +102,23 @@ pub(super) async fn remember_due(outside: Outside<'_>, due: &Due) -> Result<(), 
     })
     .await
     .map(|_| ())
+}
+
+/// Writes down that the Git host asks to be left alone, if that is why a look failed: then nobody asks it before that is
+/// over. If it cannot be written, the look failed as any other does.
+pub(super) async fn leave_alone(outside: Outside<'_>, error: Error, now: Timestamp) -> Error {
+    let (Error::Host(HostError::Unavailable { wait: Some(wait), .. })
+    | Error::Git(GitError::Unavailable { wait: Some(wait), .. })) = &error
+    else {
+        return error;
+    };
+    let rest = Rest::asked(error.to_string(), *wait, now);
+    let written = store::update::<Due>(outside.objects, &Key::due(outside.repository), outside.writer, |was| {
+        let before = was.unwrap_or_default();
+        (before.rest.as_ref() != Some(&rest)).then(|| Due { rest: Some(rest.clone()), ..before })
+    })
+    .await;
+    if written.is_ok() { Error::LeftAlone(rest) } else { error }
 }
 
 /// Writes down what stands in the stages, unless another worker did: whoever read that before the base branch knows more.

@@ -2,13 +2,19 @@
 
 use super::Outside;
 use crate::proposal::markdown;
+use crate::seams::HostError;
 
 /// The longest name that is remembered, in characters.
 const LONGEST: usize = 100;
 
-/// Asks the forge, and nothing depends on the answer: without one, nobody is named.
-pub(super) async fn ended(outside: Outside<'_>, number: u64) -> Option<String> {
-    named(&outside.host.ended_by(number).await.ok()??)
+/// Asks the forge, and nothing depends on the answer: without one, nobody is named. Only one that asks to be left alone
+/// is not asked on, and gives the name later.
+pub(super) async fn ended(outside: Outside<'_>, number: u64) -> Result<Option<String>, HostError> {
+    match outside.host.ended_by(number).await {
+        Ok(name) => Ok(name.and_then(|name| named(&name))),
+        Err(error @ HostError::Unavailable { wait: Some(_), .. }) => Err(error),
+        Err(_) => Ok(None),
+    }
 }
 
 /// A name from outside as it is remembered: one line, and not a long one. None if there is nothing to see of it.

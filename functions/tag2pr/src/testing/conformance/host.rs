@@ -1,7 +1,7 @@
 //! What every forge must do for tag2pr.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::seams::{Asks, CommitId, Draft, GitHost, HostError, PullRequest, State};
 use crate::testing::host::Fault;
@@ -306,8 +306,12 @@ async fn faults_that_pass_are_told_from_those_that_do_not(world: &dyn World) {
         assert_eq!(find(world, "tag2pr/faults").await, [], "nothing was opened");
     }
     let until: Timestamp = "2033-05-18T03:33:20Z".parse().unwrap();
-    if world.fails_once(Fault::RateLimited { until }) {
+    // Nobody is left alone for longer, however far that is from now.
+    let wait = SignedDuration::from_hours(1);
+    if world.fails_once(Fault::RateLimited { until, wait }) {
         let found = world.host().find("tag2pr/faults", "main").await;
+        let told = matches!(&found, Err(HostError::Unavailable { wait: told, .. }) if *told == Some(wait));
+        assert!(told, "how long it asks to be left alone is told: {found:?}");
         unavailable(found, "a rate limit", "2033-05-18T03:33:20Z");
     }
     if let Some(stranger) = world.stranger() {
