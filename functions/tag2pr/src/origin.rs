@@ -203,7 +203,7 @@ impl Revision {
 /// may stand there.
 fn source(text: &str) -> Option<String> {
     let whole = line(text, LONGEST_SOURCE)?;
-    let text = whole.split(['?', '#']).next().map(str::to_owned)?;
+    let text = line(whole.split(['?', '#']).next()?, LONGEST_SOURCE)?;
     // Where nobody knows the pages, the query may be what names the repository.
     if whole.contains('?') && Repository::parse(&whole).is_none() {
         return None;

@@ -12,6 +12,8 @@
 
 mod answers;
 mod apply;
+mod asked;
+mod did;
 mod hear;
 mod notes;
 mod records;
@@ -21,18 +23,20 @@ mod whom;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 
-use futures_util::future::{try_join, try_join3};
+use futures_util::future::try_join3;
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 
 use self::answers::{Answers, ROUNDS};
 use self::apply::apply;
+use self::asked::{Known, ask_forge};
+pub use self::did::Did;
+use self::did::SETTLED;
 pub use self::records::{Claim, Fate, Index, Merged, Proposed, ToDo};
 use super::{Error, ledgers};
-use crate::due::{self, Due, Wait, Why};
+use crate::due::{self, Due};
 use crate::image::{ImageName, Tag};
 use crate::keys::Key;
 use crate::ledger::{Ledger, News};
@@ -40,10 +44,10 @@ use crate::limits::{Limits, Room};
 use crate::manifests::{Elsewhere, Interest, Manifests, Neighbours, Reading};
 pub use crate::plan::Holds;
 use crate::plan::{Hold, Line, Outcome, Plan};
-use crate::proposal::{minute, name};
+use crate::proposal::name;
 use crate::seams::{
     CommitId, GitError, GitHost, GitRepository, Objects, Pokes, PullRequest, Registry, RegistryError, RepositoryId,
-    State, StoreError, Wanted,
+    StoreError, Wanted,
 };
 use crate::stages::Standing;
 use crate::status::Event;
@@ -118,93 +122,6 @@ struct Standings {
     before: Standing,
     now: Standing,
 }
-
-/// A proposal that was written before, and what the forge says of it now.
-#[derive(Debug)]
-struct Known {
-    /// As it was read.
-    before: Proposed,
-    /// With what the forge says.
-    proposed: Proposed,
-    /// Records of the same branch under other names, to be removed once this one is written.
-    formerly: BTreeSet<String>,
-    open: Option<PullRequest>,
-    /// It was open before.
-    ended: Option<PullRequest>,
-    /// Opened by two workers at once: the younger ones go.
-    duplicates: Vec<PullRequest>,
-}
-
-impl Known {
-    /// Whether a person closed it, and opened it again.
-    fn is_reopened(&self) -> bool {
-        self.before.fate == Fate::Closed && self.proposed.fate == Fate::Open
-    }
-}
-
-/// What was done about one proposal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Did {
-    /// A pull request was opened.
-    Opened(PullRequest),
-    /// The open pull request was brought up to date.
-    Updated(PullRequest),
-    /// The open pull request is up to date.
-    Unchanged(PullRequest),
-    /// The open pull request was closed: the base branch has its values.
-    Settled(PullRequest),
-    /// The open pull request was closed: what it changes belongs to others now, for this reason.
-    Replaced(PullRequest, String),
-    /// A commit was pushed to the base branch itself.
-    Pushed(CommitId, String),
-    /// The draft was marked ready: the frozen hours are over.
-    Ready(PullRequest),
-    /// Nothing yet: more pushes may follow, or it is frozen.
-    Waits(Wait),
-    /// Nothing yet: so many pull requests are open, and no more may be.
-    Crowded(usize),
-    /// Nothing, for this reason.
-    LeftAlone(String),
-    /// It was opened, and something that was asked for beside it was not done.
-    Remarked(String),
-}
-
-impl fmt::Display for Did {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Opened(pull) => write!(f, "opened {}", pull.url),
-            Self::Updated(pull) => write!(f, "updated {}", pull.url),
-            Self::Unchanged(pull) => write!(f, "{} is up to date", pull.url),
-            Self::Settled(pull) => write!(f, "closed {}: {SETTLED}", pull.url),
-            Self::Replaced(pull, reason) => write!(f, "closed {}: {reason}", pull.url),
-            Self::Pushed(commit, branch) => write!(f, "pushed {} to `{branch}`", commit.short()),
-            Self::Ready(pull) => write!(f, "marked {} ready: the frozen hours are over", pull.url),
-            Self::Waits(wait) => {
-                let until = minute(wait.until);
-                match wait.why {
-                    Why::Settling => write!(f, "waits until {until} for more pushes, for one commit with all of them"),
-                    Why::Frozen => write!(f, "waits until {until}: it is frozen, and nobody has to merge it"),
-                    Why::Soaking => write!(f, "waits until {until} for a tag that soaks in the stage before"),
-                    Why::TooYoung => write!(f, "waits until {until} for a tag that is too young"),
-                    Why::Crowded => write!(
-                        f,
-                        "waits until {until}: as many pull requests were opened within the hour as \
-                         `limits.proposalsPerHour` allows"
-                    ),
-                }
-            }
-            Self::Crowded(limit) => write!(
-                f,
-                "not opened yet: as many pull requests are open here as `limits.openProposals` allows ({limit}); it follows \
-                 when one of them is merged or closed"
-            ),
-            Self::LeftAlone(reason) => write!(f, "left alone: {reason}"),
-            Self::Remarked(remark) => write!(f, "not done: {remark}"),
-        }
-    }
-}
-
-const SETTLED: &str = "there is nothing left in it to merge";
 
 /// What a call of [`propose`] read and did.
 #[derive(Debug)]
@@ -517,61 +434,4 @@ async fn known_of(
     }
     let listed = outside.registry.tags(&image).await.map(|tags| News::listed(tags, &ledger, now));
     Ok((image, ledger, Some(listed)))
-}
-
-/// What was waited for, and what became of the proposals that were open when we last looked: asked once for each, unless
-/// the forge asked to be left alone.
-async fn ask_forge(outside: Outside<'_>, now: Timestamp) -> Result<(Due, BTreeMap<String, Known>, Vec<Hold>), Error> {
-    let (keys, due) = try_join(
-        async { Ok(outside.objects.list(&Key::proposals(outside.repository)).await?) },
-        remembered::<Due>(outside, Key::due(outside.repository)),
-    )
-    .await?;
-    let due = due.unwrap_or_default();
-    if let Some(rest) = due.rest_at(now) {
-        return Err(Error::LeftAlone(rest.clone()));
-    }
-    let mut all = BTreeMap::new();
-    let mut holds = Vec::new();
-    for key in keys {
-        let Some(loaded) = store::load::<Proposed>(outside.objects, &key).await? else { continue };
-        let before = loaded.value;
-        let mut known = Known {
-            proposed: before.clone(),
-            before,
-            formerly: BTreeSet::new(),
-            open: None,
-            ended: None,
-            duplicates: Vec::new(),
-        };
-        let is_direct = known.proposed.branch == outside.repository.base;
-        let record = &mut known.proposed;
-        let may_be_open = match record.fate {
-            Fate::Open | Fate::Settling => true,
-            // Whoever opens it again wants its tags.
-            Fate::Closed => record.pull_request.is_some(),
-            Fate::Merged | Fate::Settled => false,
-        };
-        if !is_direct && may_be_open {
-            let found = outside.host.find(&record.branch, &outside.repository.base).await?;
-            if record.is_reopened(&found) {
-                (record.fate, record.ended_by, record.at) = (Fate::Open, None, now);
-            } else if record.fate == Fate::Closed {
-                all.insert(record.name.clone(), known);
-                continue;
-            }
-            let (mut open, ended): (Vec<_>, Vec<_>) = found.into_iter().partition(|pull| pull.state == State::Open);
-            open.sort_by_key(|pull| pull.number);
-            let mut open = open.into_iter();
-            known.open = open.next();
-            known.duplicates = open.collect();
-            if let (None, Some(pull)) = (&known.open, known.before.ended(&ended)) {
-                let by = whom::ended(outside, pull.number).await?;
-                holds.extend(known.proposed.end(pull, by, now));
-                known.ended = Some(pull.clone());
-            }
-        }
-        all.insert(known.proposed.name.clone(), known);
-    }
-    Ok((due, all, holds))
 }

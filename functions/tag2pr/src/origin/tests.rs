@@ -158,7 +158,6 @@ fn a_source_that_is_not_plain_is_shown_and_not_linked() {
         "https://gıthub.com/acme/web",
         "https://github.com/acme/wéb",
         "https://github.com/acme/we\u{202e}b",
-        "https://git.acme.com/gitweb?p=team/web.git",
         "https://dev.azure.com/acme/shop",
         "https://dev.azure.com/acme/shop/_git",
         "https://gitlab.com/acme/-/web",
@@ -182,10 +181,14 @@ fn whoever_was_logged_in_is_not_shown() {
         "git@github.com:acme/web@evil.example",
         "https://acme:s3cret@dev.azure.com/acme/shop/_git/web",
         "https://s3cret@dev.azure.com/acme/shop/_git/web",
+        "https://git.acme.com/gitweb?p=team/web.git",
+        "https://git.acme.com/team/web?private_token=s3cret",
     ] {
         assert_eq!(Origin::of(&labels(source, NEW)), built("", NEW), "{source}");
         assert_eq!(between(source), (String::new(), "no link".to_owned()));
     }
+    let cut = Origin::of(&labels("https://gitlab.com/acme/web?private_token=s3cret#s3cret", ""));
+    assert_eq!(cut, built("https://gitlab.com/acme/web", ""));
     let azure = Origin::of(&labels("https://acme@dev.azure.com/acme/shop/_git/web", ""));
     assert_eq!(azure, built("https://dev.azure.com/acme/shop/_git/web", ""));
 }

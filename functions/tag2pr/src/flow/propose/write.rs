@@ -140,7 +140,9 @@ async fn tell(outside: Outside<'_>, known: &Known, pull: &PullRequest) -> Result
     );
     let text = match outside.host.reads_commands() {
         true => format!("{text}, or write `/tag2pr rebase` to have the branch made anew without these commits.\n"),
-        false => format!("{text}, or delete the branch to have it proposed again without these commits.\n"),
+        false => format!(
+            "{text}, or delete its branch: `tag2pr release` then has it proposed again without these commits.\n"
+        ),
     };
     match outside.host.comment(pull.number, &text).await {
         Ok(_) | Err(HostError::Refused { .. }) => {}
@@ -156,8 +158,8 @@ async fn tell(outside: Outside<'_>, known: &Known, pull: &PullRequest) -> Result
 
 pub(super) fn not_ours(branch: &str, head: &CommitId) -> String {
     format!(
-        "`{branch}` stands at {}, which tag2pr did not write: it is left to whoever did; delete the branch to have it \
-         proposed again",
+        "`{branch}` stands at {}, which tag2pr did not write: it is left to whoever did; once it is deleted, it is proposed \
+         again, what was closed with it after `tag2pr release`",
         head.short()
     )
 }
