@@ -1,4 +1,5 @@
 use insta::{assert_json_snapshot, assert_snapshot};
+use serde_json::{Value, json};
 
 use crate::environment::{TestEnvironment, project};
 
@@ -111,4 +112,62 @@ fn with_its_secret_it_says_whether_a_delivery_would_be_believed() {
     let signature = |secret: &str| ask("ghcr/push", secret, &["--output", "json"]).json()["signature"].clone();
     assert_eq!(signature("ghcr example secret")["state"], "holds");
     assert_eq!(signature("another")["state"], "refused");
+}
+
+#[test]
+fn the_webhook_of_a_git_host_is_no_delivery_and_says_what_it_tells() {
+    let environment = TestEnvironment::new();
+    let fleet = json!({ "full_name": "acme/fleet" });
+    let project = json!({ "path_with_namespace": "acme/platform/fleet" });
+    let acme = json!({ "slug": "fleet", "project": { "key": "ACME" } });
+    let lab = json!({ "name": "fleet", "project": { "name": "Home Lab" } });
+    let note = json!({ "noteable_type": "MergeRequest" });
+    let moved = json!({ "refUpdates": [{ "name": "refs/heads/main" }], "repository": lab });
+    let told = [
+        ("X-GitHub-Event: pull_request", json!({ "action": "closed", "number": 7, "repository": fleet })),
+        (
+            "X-Gitlab-Event: Note Hook",
+            json!({ "object_attributes": note, "merge_request": { "iid": 7 }, "project": project }),
+        ),
+        ("X-Gitea-Event: push\nX-GitHub-Event: push", json!({ "ref": "refs/heads/main", "repository": fleet })),
+        ("X-Event-Key: pullrequest:rejected", json!({ "pullrequest": { "id": 7 }, "repository": fleet })),
+        ("X-Event-Key: pr:merged", json!({ "pullRequest": { "id": 7, "toRef": { "repository": acme } } })),
+        ("# no header tells", json!({ "publisherId": "tfs", "eventType": "git.push", "resource": moved })),
+    ];
+    let decode = |(headers, body): &(&str, Value), more: &[&str]| {
+        environment.write("headers", format!("{headers}\n"));
+        let arguments = [&["decode", "-", "--headers", "headers"], more].concat();
+        environment.run_with_input(&arguments, body.to_string().as_bytes())
+    };
+    assert_snapshot!(told.each_ref().map(|one| decode(one, &[]).to_string()).join("\n\n"));
+    let json = told.each_ref().map(|one| decode(one, &["--output", "json"]).json());
+    let senders = json.each_ref().map(|one| one["sender"].as_str().unwrap()).join(" ");
+    assert_snapshot!(senders, @"github gitlab gitea bitbucket bitbucket-data-center azure-devops");
+    assert_json_snapshot!(json[0], @r#"
+    {
+      "host": {
+        "action": "closed",
+        "event": "pull-request",
+        "number": 7,
+        "repository": "acme/fleet"
+      },
+      "proven": null,
+      "sender": "github"
+    }
+    "#);
+
+    // A host proves itself as its webhook says it does.
+    environment.write("secret", "hook-of-the-lab");
+    for (token, status) in [("hook-of-the-lab", 0), ("guessed", 1)] {
+        let one = (&*format!("{}\nX-Gitlab-Token: {token}", told[1].0), told[1].1.clone());
+        assert_eq!(decode(&one, &["--secret-file", "secret"]).status, Some(status), "{token}");
+    }
+    // Whoever says that it came from a registry is told that it did not.
+    assert_snapshot!(decode(&told[0], &["--source", "ghcr"]), @"
+    ghcr · 0 events, 1 ignored
+      ignored GitHub's event `pull_request` says nothing of images; subscribe to `registry_package`
+    ----- stderr
+    The signature was not checked: give the secret with --secret-file.
+    ----- exit 0
+    ");
 }

@@ -12,6 +12,7 @@ mod demo;
 mod explain;
 mod help;
 mod init;
+mod life;
 mod mishaps;
 mod passes;
 mod readme;

@@ -117,7 +117,7 @@ fn what_a_tag_points_at_must_be_old_enough_too() {
 fn a_pull_request_is_as_the_settings_want_it_and_what_the_host_lacks_is_said_once() {
     let mut world = home_lab();
     let settings = "proposals:\n  - name: '*'\n    labels: [images]\n    draft: true\n  - name: flux-system/flux-system\n    \
-                    labels: [home-lab]\n    reviewers: [alice]\n    autoMerge: true\n    \
+                    labels: [home-lab]\n    reviewers: [alice]\n    assignees: [bob]\n    autoMerge: true\n    \
                     title: 'lab: {{ .Title | lower }}'\n";
     say(&world, settings);
     world.deliver("stories/2-frontend");
@@ -126,6 +126,7 @@ fn a_pull_request_is_as_the_settings_want_it_and_what_the_host_lacks_is_said_onc
     assert_eq!(pull.title, "lab: update frontend to main-abc1234-1707300000");
     assert_eq!(pull.asks.labels, ["images", "home-lab"]);
     assert_eq!(pull.asks.reviewers, ["alice"]);
+    assert_eq!(pull.asks.assignees, ["bob"]);
     assert!(pull.is_draft);
     let about = |said: &[String]| said.iter().filter(|line| line.contains("auto-merge")).count();
     assert_eq!(about(&said), 1, "{said:#?}");

@@ -6,12 +6,17 @@ use async_trait::async_trait;
 use insta::assert_snapshot;
 use pollster::block_on;
 use tag2pr::keys::Key;
+use tag2pr::repository_url;
 use tag2pr::seams::{Asks, CommitId, Draft, Expected, GitHost, HostError, Objects, RepositoryId, State};
 use tag2pr::testing::conformance::host::{World, host};
 use tag2pr::testing::host::Fault;
 use tag2pr::testing::memory::{self, Memory};
 use tag2pr::testing::repository::{Entry, FakeRepository};
+use tag2pr_git::{Repository, Settings};
 use tag2pr_hosts::{InvalidHost, Kind, Local, Means, connect};
+use tag2pr_standins::git::{self, Bare};
+use tag2pr_standins::git_http::{self, GitHttp};
+use tempfile::TempDir;
 
 struct Disk {
     store: Arc<Memory>,
@@ -40,20 +45,20 @@ impl Disk {
         block_on(self.store.put(&first(), bytes.to_vec(), Expected::Anything)).unwrap();
     }
 
-    async fn branch(&self, number: u64) -> String {
-        let all = self.local.all().await.unwrap();
-        all.into_iter().find(|pull| pull.number == number).expect("there is such a pull request").branch
-    }
-
-    /// What people did with Git is seen.
-    async fn look(&self) {
-        for pull in self.local.all().await.unwrap() {
-            self.local.note(&pull).await.unwrap();
-        }
-    }
-
     fn titles(&self) -> Vec<String> {
         block_on(self.local.all()).unwrap().into_iter().map(|pull| pull.title).collect()
+    }
+}
+
+async fn branch(local: &Local, number: u64) -> String {
+    let all = local.all().await.unwrap();
+    all.into_iter().find(|pull| pull.number == number).expect("there is such a pull request").branch
+}
+
+/// What people did with Git is seen.
+async fn look(local: &Local) {
+    for pull in local.all().await.unwrap() {
+        local.note(&pull).await.unwrap();
     }
 }
 
@@ -85,14 +90,14 @@ impl World for Disk {
         self.git.push_by_somebody_else(branch, &[Entry::file("web.yaml", branch)], "Update")
     }
     async fn merge(&self, number: u64) {
-        self.git.point("main", &self.branch(number).await);
-        self.look().await;
+        self.git.point("main", &branch(&self.local, number).await);
+        look(&self.local).await;
     }
     async fn close_by_person(&self, number: u64) {
-        let branch = self.branch(number).await;
+        let branch = branch(&self.local, number).await;
         self.git.point("kept", &branch);
         self.git.delete_branch(&branch);
-        self.look().await;
+        look(&self.local).await;
         // Somebody may take it back, and has a branch then without a pull request.
         self.git.point(&branch, "kept");
     }
@@ -124,6 +129,100 @@ impl World for Disk {
 #[test]
 fn it_does_what_every_forge_must() {
     block_on(host(&Disk::new()));
+}
+
+/// Nothing is made up: a bare repository, and a directory as the store.
+struct Real {
+    bare: Bare,
+    /// The server that the repository is behind, if it is not reached by its path.
+    http: Option<GitHttp>,
+    local: Local,
+    _folder: TempDir,
+}
+
+impl Real {
+    /// `None` where there is no `git`.
+    fn set_up(http: Option<GitHttp>) -> Option<Self> {
+        if !git::is_installed() {
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let bare = match &http {
+            Some(http) => http.create("fleet.git"),
+            None => Bare::create(&folder.path().join("fleet.git")),
+        };
+        bare.push("main", &[git::Entry::file("web.yaml", "image: web")], "Begin");
+        let url = match &http {
+            Some(http) => http.url("fleet.git"),
+            None => bare.path().display().to_string(),
+        };
+        let client = Repository::open(Settings::new(&url, folder.path().join("cache"))).unwrap();
+        let objects = tag2pr_state::open(folder.path().join("state").to_str().unwrap()).unwrap();
+        let local = Local::new(repository_url::identify(&url, "main").unwrap(), objects, Arc::new(client), "test/1");
+        Some(Self { bare, http, local, _folder: folder })
+    }
+
+    fn point(&self, branch: &str, to: &str) {
+        self.bare.run(&["update-ref", &format!("refs/heads/{branch}"), &format!("refs/heads/{to}")]);
+    }
+}
+
+#[async_trait]
+impl World for Real {
+    fn host(&self) -> &dyn GitHost {
+        &self.local
+    }
+    async fn push(&self, branch: &str) -> CommitId {
+        if self.bare.head(branch).is_none() {
+            self.point(branch, "main");
+        }
+        CommitId(self.bare.push(branch, &[git::Entry::file("web.yaml", branch)], "Update"))
+    }
+    async fn merge(&self, number: u64) {
+        self.point("main", &branch(&self.local, number).await);
+        look(&self.local).await;
+    }
+    async fn close_by_person(&self, number: u64) {
+        let branch = branch(&self.local, number).await;
+        self.point("kept", &branch);
+        self.bare.run(&["update-ref", "-d", &format!("refs/heads/{branch}")]);
+        look(&self.local).await;
+        self.point(&branch, "kept");
+    }
+    fn person(&self) -> Option<String> {
+        None
+    }
+    async fn comments(&self, number: u64) -> Vec<String> {
+        self.local.comments(number).await.unwrap()
+    }
+    async fn is_draft(&self, number: u64) -> bool {
+        self.local.asked(number).await.unwrap().0
+    }
+    async fn asked(&self, number: u64) -> Asks {
+        self.local.asked(number).await.unwrap().1
+    }
+    async fn opened_from_fork(&self, _: &str, _: &str) -> bool {
+        false
+    }
+    fn fails_once(&self, fault: Fault) -> bool {
+        let down = self.http.as_ref().filter(|_| matches!(fault, Fault::Down));
+        down.inspect(|http| http.fail_once(git_http::Fault::HangUp)).is_some()
+    }
+}
+
+#[tokio::test]
+async fn it_does_so_on_a_repository_and_a_store_on_this_disk() {
+    if let Some(real) = Real::set_up(None) {
+        host(&real).await;
+    }
+}
+
+#[tokio::test]
+async fn it_does_so_on_a_git_server_without_a_forge() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Some(real) = Real::set_up(Some(GitHttp::start())) {
+        host(&real).await;
+    }
 }
 
 #[test]
@@ -184,7 +283,7 @@ fn two_changes_at_once_are_both_made() {
     block_on(disk.local.open(&draft("web: 1.4.0"))).unwrap();
     let opened = disk.store.look(&first()).unwrap();
     disk.git.delete_branch("tag2pr/web");
-    block_on(disk.look());
+    block_on(look(&disk.local));
     let closed = disk.store.look(&first()).unwrap();
     disk.put(&opened);
     disk.store.fail_next(memory::Fault::Overtaken(closed));
