@@ -4,7 +4,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 use tag2pr::delivery::read_headers;
+use tag2pr::origin::{REVISION, SOURCE};
 use tag2pr_standins::git::Entry;
+use tag2pr_standins::oci::Manifest;
 use tag2pr_standins::registry::Registry;
 
 use crate::emulator::{Emulator, event};
@@ -23,7 +25,7 @@ pub fn manifests(registry: &Registry) -> Vec<Entry> {
     manifests
 }
 
-/// A push of the frontend: the registry has the tag, and Harbor says so.
+/// A push of the frontend: the registry has the image, which says what it was built from, and Harbor tells of it.
 ///
 /// # Panics
 ///
@@ -33,8 +35,10 @@ pub async fn push(lambda: &Emulator, registry: &Registry, tag: &str) {
     let headers = read_headers(&read("headers").unwrap()).unwrap();
     let recorded: Value = serde_json::from_str(&read("json").unwrap()).unwrap();
     let resource = &recorded["event_data"]["resources"][0];
-    registry.push("frontend", tag, resource["digest"].as_str().unwrap());
+    let labels = [(SOURCE, "https://github.com/acme/frontend"), (REVISION, "1972e38a0b1c1972e38a0b1c1972e38a0b1c1972")];
+    let digest = registry.push_manifest("frontend", tag, &Manifest::image(tag, &labels));
     let body = recorded.to_string().replace(resource["tag"].as_str().unwrap(), tag);
+    let body = body.replace(resource["digest"].as_str().unwrap(), &digest);
     let body = body.replace(REGISTRY, &registry.address().to_string());
     let (status, answer) = lambda.deliver("/hooks/harbor", headers, body.into_bytes()).await;
     assert_eq!((status, &answer["poked"]), (200, &json!(1)), "{answer}\n{}", lambda.log());
