@@ -12,10 +12,10 @@ use tag2pr::seams::{Asks, CommitId, Draft, GitHost, HostError, PullRequest, Repo
 use tag2pr::secret::Secret;
 use url::Url;
 
-use crate::about::About;
+use crate::about::{About, exists};
 use crate::address::{self, Address};
 use crate::asked::Asked;
-use crate::rest::{Answer, Rest};
+use crate::rest::{Answer, Refusal, Rest};
 use crate::{InvalidHost, Kind, USER};
 
 /// The oldest version that the service and supported servers know.
@@ -138,9 +138,13 @@ impl AzureDevops {
         url
     }
 
-    fn reason(&self, answer: &Answer, about: &About<'_>) -> String {
+    fn reason(&self, answer: &Answer, about: &About<'_>) -> Refusal {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let said = body["message"].as_str().unwrap_or_default();
+        // In the language of the server, but for the number.
+        if said.starts_with("TF401179") {
+            return exists(said);
+        }
         about.refused(answer.status, said, &self.repository, RIGHT)
     }
 
@@ -158,7 +162,7 @@ impl AzureDevops {
             status => status,
         };
         if !status.is_success() {
-            return Err(self.rest.refused(self.reason(&Answer { status, ..answer }, &about)));
+            return Err(self.rest.denied(self.reason(&Answer { status, ..answer }, &about)));
         }
         serde_json::from_slice(&answer.body)
             .map_err(|error| self.rest.unavailable(format!("its answer cannot be read: {error}")))

@@ -18,7 +18,7 @@ use url::Url;
 use crate::about::About;
 use crate::address::{self, Address};
 use crate::asked::Asked;
-use crate::rest::{Answer, Rest};
+use crate::rest::{Answer, Refusal, Rest};
 use crate::{InvalidHost, Kind, USER};
 
 const RIGHT: &str = "`Pull requests: Write`";
@@ -145,7 +145,7 @@ impl Bitbucket {
         self.rest.url(&[&["repositories", &self.workspace, &self.name], resource].concat())
     }
 
-    fn reason(&self, answer: &Answer, about: &About<'_>) -> String {
+    fn reason(&self, answer: &Answer, about: &About<'_>) -> Refusal {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let said = body["error"]["message"].as_str().unwrap_or_default();
         about.refused(answer.status, said, &format!("{}/{}", self.workspace, self.name), RIGHT)
@@ -238,7 +238,7 @@ impl GitHost for Bitbucket {
         // A second one for the same branches would overwrite the first.
         if let Some(pull) = self.list(&draft.branch, &draft.base, &["OPEN"]).await?.first() {
             let reason = format!("a pull request already exists for `{}`: #{}", draft.branch, pull.id);
-            return Err(self.rest.refused(reason));
+            return Err(self.rest.moved(reason));
         }
         let body = json!({
             "title": draft.title,

@@ -11,10 +11,10 @@ use tag2pr::seams::{Asks, CommitId, Draft, GitHost, HostError, PullRequest, Repo
 use tag2pr::secret::Secret;
 use url::Url;
 
-use crate::about::About;
+use crate::about::{About, exists};
 use crate::address::{self, Address};
 use crate::asked::Asked;
-use crate::rest::{Answer, Rest};
+use crate::rest::{Answer, Refusal, Rest};
 use crate::{InvalidHost, Kind, USER};
 
 const API: &str = "rest/api/1.0";
@@ -153,9 +153,14 @@ impl BitbucketDataCenter {
         self.rest.url(&[&["projects", &self.project, "repos", &self.name, "pull-requests"], resource].concat())
     }
 
-    fn reason(&self, answer: &Answer, about: &About<'_>) -> String {
+    fn reason(&self, answer: &Answer, about: &About<'_>) -> Refusal {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let said = body["errors"][0]["message"].as_str().unwrap_or_default();
+        let error = &body["errors"][0];
+        let said = error["message"].as_str().unwrap_or_default();
+        // The message is in the language of the account.
+        if error["exceptionName"].as_str().is_some_and(|name| name.ends_with(".DuplicatePullRequestException")) {
+            return exists(said);
+        }
         about.refused(answer.status, said, &format!("{}/{}", self.project, self.name), RIGHT)
     }
 
@@ -183,7 +188,7 @@ impl BitbucketDataCenter {
             (StatusCode::CONFLICT, _) => {
                 Err(self.rest.unavailable(format!("#{number} was changed by somebody else at the same time")))
             }
-            (status, _) if !status.is_success() => Err(self.rest.refused(self.reason(&answer, &about))),
+            (status, _) if !status.is_success() => Err(self.rest.denied(self.reason(&answer, &about))),
             (_, Ok(value)) => Ok(value),
             (_, Err(error)) => Err(self.rest.unavailable(format!("its answer cannot be read: {error}"))),
         }

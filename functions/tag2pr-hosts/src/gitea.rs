@@ -14,7 +14,7 @@ use url::Url;
 use crate::about::About;
 use crate::address::{self, Address};
 use crate::asked::Asked;
-use crate::rest::{Answer, Rest};
+use crate::rest::{Answer, Refusal, Rest};
 use crate::{InvalidHost, Kind, USER};
 
 /// A title that begins with it belongs to a draft: the first of the prefixes that both know unless told otherwise.
@@ -140,7 +140,7 @@ impl Gitea {
         self.rest.url(&[&["repos", &self.owner, &self.name], resource].concat())
     }
 
-    fn reason(&self, answer: &Answer, about: &About<'_>) -> String {
+    fn reason(&self, answer: &Answer, about: &About<'_>) -> Refusal {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let said = body["message"].as_str().unwrap_or_default();
         about.refused(answer.status, said, &format!("{}/{}", self.owner, self.name), RIGHT)

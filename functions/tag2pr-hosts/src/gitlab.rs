@@ -13,7 +13,7 @@ use url::Url;
 use crate::about::About;
 use crate::address::{self, Address};
 use crate::asked::Asked;
-use crate::rest::{Answer, Rest};
+use crate::rest::{Answer, Refusal, Rest};
 use crate::{InvalidHost, Kind, USER};
 
 /// A title that begins with it belongs to a draft; GitLab has no other switch.
@@ -127,7 +127,7 @@ impl Gitlab {
         self.rest.url(&[&["projects", &self.project, "merge_requests"], resource].concat())
     }
 
-    fn reason(&self, answer: &Answer, about: &About<'_>) -> String {
+    fn reason(&self, answer: &Answer, about: &About<'_>) -> Refusal {
         about.refused(answer.status, &message(&answer.body), &self.project, RIGHT)
     }
 

@@ -200,7 +200,7 @@ async fn refusals_say_what_github_said_and_what_to_do() {
     ");
     github.open(&web).await.unwrap();
     assert_snapshot!(forge.said(github.open(&web).await), @"
-    https://api.github.com refused:
+    https://api.github.com was asked by somebody else first:
     Validation Failed: A pull request already exists for acme:tag2pr/web;
     look for it before opening another
     ");

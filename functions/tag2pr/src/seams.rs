@@ -381,6 +381,14 @@ pub enum HostError {
         /// What it said, and what to do.
         reason: String,
     },
+    /// Somebody else was first: look again, decide again.
+    #[error("{host} was asked by somebody else first: {reason}")]
+    Moved {
+        /// The forge's address.
+        host: String,
+        /// What it said.
+        reason: String,
+    },
     /// No answer, a rate limit, or an error that may pass.
     #[error("{host} is not available: {reason}")]
     Unavailable {
@@ -413,7 +421,7 @@ pub trait GitHost: Send + Sync {
     /// The pull requests made from this branch for this base, newest first, whatever their state.
     async fn find(&self, branch: &str, base: &str) -> Result<Vec<PullRequest>, HostError>;
 
-    /// Opens one. Opening is no lock on any forge: look for ours first.
+    /// Opens one. Opening is no lock on any forge: look for ours first. [`HostError::Moved`] if one is open by now.
     async fn open(&self, draft: &Draft) -> Result<PullRequest, HostError>;
 
     /// Gives an open one this title and body.

@@ -42,8 +42,8 @@ pub use crate::plan::Holds;
 use crate::plan::{Hold, Line, Outcome, Plan};
 use crate::proposal::{minute, name};
 use crate::seams::{
-    CommitId, GitError, GitHost, GitRepository, Objects, Pokes, PullRequest, Registry, RegistryError, RepositoryId,
-    State, StoreError, Wanted,
+    CommitId, GitError, GitHost, GitRepository, HostError, Objects, Pokes, PullRequest, Registry, RegistryError,
+    RepositoryId, State, StoreError, Wanted,
 };
 use crate::stages::Standing;
 use crate::status::Event;
@@ -318,7 +318,8 @@ impl Prepared {
     }
 }
 
-/// Looks at one repository and does what is to be done: again from the start if a branch moves meanwhile.
+/// Looks at one repository and does what is to be done: again from the start if a branch moves meanwhile, or somebody else
+/// opens the pull request.
 ///
 /// # Errors
 ///
@@ -350,7 +351,7 @@ async fn look_and_act(outside: Outside<'_>, now: Timestamp) -> Result<Report, Er
             notes::take_note(outside, &prepared).await?;
         }
         match apply(outside, &prepared, now).await {
-            Err(Error::Git(GitError::Moved { .. })) if attempt < 3 => {
+            Err(Error::Git(GitError::Moved { .. }) | Error::Host(HostError::Moved { .. })) if attempt < 3 => {
                 outside.objects.pause(attempt).await;
                 attempt += 1;
             }

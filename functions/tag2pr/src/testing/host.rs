@@ -79,6 +79,7 @@ struct World {
     /// How the next calls go; `None` for one that is answered.
     faults: VecDeque<Option<Fault>>,
     racing: bool,
+    overtaken: bool,
     discreet: bool,
     calls: usize,
 }
@@ -220,6 +221,11 @@ impl FakeHost {
         self.world().racing = true;
     }
 
+    /// The next pull request that is to be opened is opened by another worker, a moment before.
+    pub fn overtaken_once(&self) {
+        self.world().overtaken = true;
+    }
+
     /// From now on it gives no answer to who merged or closed a pull request.
     pub fn discreet(&self) {
         self.world().discreet = true;
@@ -307,9 +313,12 @@ impl GitHost for FakeHost {
             return Err(refused(format!("no commits between {base} and {branch}")));
         }
         let mut world = self.world();
+        if std::mem::take(&mut world.overtaken) {
+            world.open(draft, head.clone(), None);
+        }
         let same = |pull: &Pull| pull.state == State::Open && pull.branch == *branch && pull.base == *base;
         if !world.racing && world.pulls.iter().any(|pull| same(pull) && pull.fork.is_none()) {
-            return Err(refused(format!("a pull request already exists for {branch}")));
+            return Err(moved(format!("a pull request already exists for {branch}")));
         }
         answer(fault, seen(&world.open(draft, head, None)))
     }
@@ -408,6 +417,10 @@ fn answer<T>(fault: Option<Fault>, value: T) -> Result<T, HostError> {
 
 fn refused(reason: String) -> HostError {
     HostError::Refused { host: HOST.to_owned(), reason }
+}
+
+fn moved(reason: String) -> HostError {
+    HostError::Moved { host: HOST.to_owned(), reason }
 }
 
 fn unavailable(reason: String) -> HostError {

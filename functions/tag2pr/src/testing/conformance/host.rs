@@ -80,7 +80,7 @@ pub async fn host(world: &dyn World) {
     merged_is_not_closed(world).await;
     what_was_closed_may_be_open_again(world).await;
     who_merged_or_closed_is_told(world).await;
-    a_second_open_one_for_the_same_branch_is_refused(world).await;
+    a_second_open_one_for_the_same_branch_comes_too_late(world).await;
     every_one_is_found_newest_first(world).await;
     other_branches_bases_and_forks_do_not_count(world).await;
     what_the_forge_does_not_have_is_refused(world).await;
@@ -176,11 +176,11 @@ async fn who_merged_or_closed_is_told(world: &dyn World) {
     assert_eq!([ended_by(world, merged).await, ended_by(world, closed).await], [world.person(), world.person()]);
 }
 
-async fn a_second_open_one_for_the_same_branch_is_refused(world: &dyn World) {
+async fn a_second_open_one_for_the_same_branch_comes_too_late(world: &dyn World) {
     world.push("tag2pr/once").await;
     let first = open(world, "tag2pr/once", "first").await;
     let second = world.host().open(&draft("tag2pr/once", "second")).await;
-    refused(second, "a second open pull request for one branch", "already exists");
+    moved(second, "a second open pull request for one branch", "already exists");
     assert_eq!(find(world, "tag2pr/once").await, std::slice::from_ref(&first));
 
     world.close_by_person(first.number).await;
@@ -350,6 +350,16 @@ fn refused<T: std::fmt::Debug>(result: Result<T, HostError>, what: &str, words: 
             assert!(reason.contains(words), "{what}: the reason `{reason}` does not name `{words}`");
         }
         other => panic!("{what} must be refused, not {other:?}"),
+    }
+}
+
+#[track_caller]
+fn moved<T: std::fmt::Debug>(result: Result<T, HostError>, what: &str, words: &str) {
+    match result {
+        Err(HostError::Moved { reason, .. }) => {
+            assert!(reason.contains(words), "{what}: the reason `{reason}` does not name `{words}`");
+        }
+        other => panic!("{what} must be a lost race, not {other:?}"),
     }
 }
 
