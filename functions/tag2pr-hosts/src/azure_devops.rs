@@ -284,6 +284,18 @@ impl GitHost for AzureDevops {
         Ok(by.and_then(|person| person.display_name))
     }
 
+    /// <https://learn.microsoft.com/rest/api/azure/devops/git/commits/get-commits>
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let mut url = self.url(&["commits"]);
+        url.query_pairs_mut()
+            .append_pair("searchCriteria.itemPath", &format!("/{path}"))
+            .append_pair("searchCriteria.itemVersion.version", branch)
+            .append_pair("searchCriteria.itemVersion.versionType", "branch")
+            .append_pair("searchCriteria.$top", "1");
+        let newest: Listed<Commit> = self.call(Method::GET, url, None, About::Repository).await?;
+        Ok(newest.value.into_iter().next().map(|commit| CommitId(commit.commit_id)))
+    }
+
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
         let threads = self.url(&["pullrequests", &number.to_string(), "threads"]);
         let said: Listed<Thread> = self.call(Method::GET, threads.clone(), None, About::Number(number)).await?;

@@ -81,9 +81,9 @@ struct FullNamed {
     full_name: String,
 }
 
-/// Of a pull request it is the first twelve digits of it.
 #[derive(Deserialize)]
 struct Commit {
+    /// Of a pull request it is the first twelve digits of it.
     hash: String,
 }
 
@@ -275,6 +275,15 @@ impl GitHost for Bitbucket {
     async fn ended_by(&self, number: u64) -> Result<Option<String>, HostError> {
         let by = Some(self.get(number).await?).filter(|pull| pull.state != "OPEN").and_then(|pull| pull.closed_by);
         Ok(by.and_then(|account| account.display_name.or(account.nickname)))
+    }
+
+    /// <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-commits/>; the branch is no part of the address,
+    /// because its name may have slashes.
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let mut url = self.url(&["commits"]);
+        url.query_pairs_mut().append_pair("include", branch).append_pair("path", path).append_pair("pagelen", "1");
+        let newest: Page<Commit> = self.call(Method::GET, url, None, About::Repository).await?;
+        Ok(newest.values.into_iter().next().map(|commit| CommitId(commit.hash)))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

@@ -81,6 +81,11 @@ struct Link {
 }
 
 #[derive(Deserialize)]
+struct Commit {
+    id: String,
+}
+
+#[derive(Deserialize)]
 struct Activity {
     id: u64,
     action: String,
@@ -149,6 +154,7 @@ impl BitbucketDataCenter {
         Ok(Self { rest: Rest::new(client, api, headers), project: project.to_owned(), name: name.to_owned() })
     }
 
+    /// Below the pull requests.
     fn url(&self, resource: &[&str]) -> Url {
         self.rest.url(&[&["projects", &self.project, "repos", &self.name, "pull-requests"], resource].concat())
     }
@@ -295,6 +301,17 @@ impl GitHost for BitbucketDataCenter {
         let decides = |one: &Activity| matches!(one.action.as_str(), "MERGED" | "DECLINED" | "REOPENED");
         let last = self.activities(number).await?.into_iter().filter(decides).max_by_key(|one| one.id);
         Ok(last.filter(|one| one.action != "REOPENED").and_then(|one| one.user).map(|user| user.name))
+    }
+
+    /// <https://developer.atlassian.com/server/bitbucket/rest/latest/api-group-repository/>
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let mut url = self.rest.url(&["projects", &self.project, "repos", &self.name, "commits"]);
+        url.query_pairs_mut()
+            .append_pair("until", &format!("refs/heads/{branch}"))
+            .append_pair("path", path)
+            .append_pair("limit", "1");
+        let newest: Page<Commit> = self.call(Method::GET, url, None, About::Repository).await?;
+        Ok(newest.values.into_iter().next().map(|commit| CommitId(commit.id)))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

@@ -75,6 +75,11 @@ struct Happened {
 }
 
 #[derive(Deserialize)]
+struct Commit {
+    sha: String,
+}
+
+#[derive(Deserialize)]
 struct Permission {
     permission: String,
 }
@@ -260,6 +265,19 @@ impl GitHost for Gitea {
             State::Closed => self.closed_by(number).await?,
         };
         Ok(by.map(|user| user.login))
+    }
+
+    /// With a path a page has as many commits as the server likes; a file that no commit changed is not found.
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let mut url = self.url(&["commits"]);
+        url.query_pairs_mut().append_pair("sha", branch).append_pair("path", path).append_pair("limit", "1");
+        // What costs the server time and is not needed.
+        for part in ["stat", "verification", "files"] {
+            url.query_pairs_mut().append_pair(part, "false");
+        }
+        let reason = |answer: &Answer| self.reason(answer, &About::Repository);
+        let commits: Option<Vec<Commit>> = self.rest.look_up(url, &reason).await?;
+        Ok(commits.into_iter().flatten().next().map(|commit| CommitId(commit.sha)))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

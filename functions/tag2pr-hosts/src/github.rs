@@ -226,6 +226,11 @@ struct Issue {
 }
 
 #[derive(Deserialize)]
+struct Commit {
+    sha: String,
+}
+
+#[derive(Deserialize)]
 struct Permission {
     permission: String,
 }
@@ -319,6 +324,14 @@ impl GitHost for Github {
             }
         };
         Ok(by.map(|user| user.login))
+    }
+
+    /// <https://docs.github.com/en/rest/commits/commits#list-commits>
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let mut url = self.url(&["commits"]);
+        url.query_pairs_mut().append_pair("sha", branch).append_pair("path", path).append_pair("per_page", "1");
+        let newest: Vec<Commit> = self.call(Method::GET, url, None, &About::Repository).await?;
+        Ok(newest.into_iter().next().map(|commit| CommitId(commit.sha)))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

@@ -56,6 +56,11 @@ struct User {
 }
 
 #[derive(Deserialize)]
+struct Commit {
+    id: String,
+}
+
+#[derive(Deserialize)]
 struct Note {
     id: u64,
     body: String,
@@ -243,6 +248,15 @@ impl GitHost for Gitlab {
             State::Closed => one.closed_by,
         };
         Ok(by.map(|user| user.username))
+    }
+
+    /// <https://docs.gitlab.com/api/commits/#list-repository-commits>
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let mut url = self.rest.url(&["projects", &self.project, "repository", "commits"]);
+        url.query_pairs_mut().append_pair("ref_name", branch).append_pair("path", path).append_pair("per_page", "1");
+        let reason = |answer: &Answer| self.reason(answer, &About::Repository);
+        let newest: Vec<Commit> = self.rest.ask(Method::GET, url, None, &reason).await?.0;
+        Ok(newest.into_iter().next().map(|commit| CommitId(commit.id)))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

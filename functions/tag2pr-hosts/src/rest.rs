@@ -143,6 +143,23 @@ impl Rest {
         reason: Reason<'_>,
     ) -> Result<(T, Answer), HostError> {
         let answer = self.send(method, url, body.as_ref()).await?;
+        self.read(answer, reason)
+    }
+
+    /// What a forge has, or nothing where it says that it has none (404).
+    pub(crate) async fn look_up<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        reason: Reason<'_>,
+    ) -> Result<Option<T>, HostError> {
+        let answer = self.send(Method::GET, url, None::<&Value>).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        Ok(Some(self.read(answer, reason)?.0))
+    }
+
+    fn read<T: DeserializeOwned>(&self, answer: Answer, reason: Reason<'_>) -> Result<(T, Answer), HostError> {
         if !answer.status.is_success() {
             return Err(self.denied(reason(&answer)));
         }

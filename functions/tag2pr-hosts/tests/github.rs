@@ -74,6 +74,9 @@ impl World for Forge {
     async fn push(&self, branch: &str) -> CommitId {
         CommitId(self.server.push(branch))
     }
+    async fn change(&self, branch: &str, path: &str) -> Option<CommitId> {
+        Some(CommitId(self.server.change(branch, path)))
+    }
     async fn merge(&self, number: u64) {
         self.server.merge(number);
     }

@@ -435,6 +435,11 @@ pub trait GitHost: Send + Sync {
         Ok(None)
     }
 
+    /// The last commit on a branch that changed a file; `None` where the forge does not say.
+    async fn last_change(&self, _path: &str, _branch: &str) -> Result<Option<CommitId>, HostError> {
+        Ok(None)
+    }
+
     /// Marks a draft as ready. One that is no draft, or no longer open, stays as it is.
     async fn ready(&self, number: u64) -> Result<(), HostError>;
 

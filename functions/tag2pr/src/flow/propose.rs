@@ -12,6 +12,7 @@
 
 mod answers;
 mod apply;
+mod changes;
 mod hear;
 mod notes;
 mod records;
@@ -30,6 +31,7 @@ use jiff::Timestamp;
 
 use self::answers::{Answers, ROUNDS};
 use self::apply::apply;
+use self::records::TakenBack;
 pub use self::records::{Claim, Fate, Index, Merged, Proposed, ToDo};
 use super::{Error, ledgers};
 use crate::due::{self, Due, Wait, Why};
@@ -464,9 +466,10 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     }
     answers.put_off(&draft);
     // The forge was asked before the base branch was read: what was merged is part of it, unless somebody took it back.
-    let rolled_back = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, &manifests, now));
-    let rolled_back: Vec<Hold> = rolled_back.collect();
+    let rolled_back = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, &manifests));
+    let rolled_back: Vec<TakenBack> = rolled_back.collect();
     if !rolled_back.is_empty() {
+        let rolled_back = changes::holds(outside, &rolled_back, &manifests.commit, now).await?;
         holds.holds.extend(rolled_back.iter().cloned());
         new_holds.extend(rolled_back);
         draft = answers.plan(outside, &mut manifests, &ledgers, &holds, &standing, now).await?;

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::commands::PREFIX;
-use crate::seams::{Asks, Comment, CommitId, Draft, GitHost, GitRepository, HostError, PullRequest, State};
+use crate::seams::{Asks, Comment, CommitId, Draft, GitHost, GitRepository as _, HostError, PullRequest, State};
+use crate::testing::repository::FakeRepository;
 
 /// What the errors of this forge name as its address.
 const HOST: &str = "https://forge.test";
@@ -68,7 +69,7 @@ pub enum Fault {
 /// A forge in memory. Like GitHub, it refuses a second open pull request for the same branch and base, one from a
 /// branch that does not exist, and one without a change.
 pub struct FakeHost {
-    git: Arc<dyn GitRepository>,
+    git: Arc<FakeRepository>,
     world: Mutex<World>,
 }
 
@@ -85,8 +86,8 @@ struct World {
 }
 
 impl FakeHost {
-    /// A forge in front of a repository: it asks there where a branch is.
-    pub fn new(git: Arc<dyn GitRepository>) -> Self {
+    /// A forge in front of a repository: it asks there where a branch is, and what changed a file.
+    pub fn new(git: Arc<FakeRepository>) -> Self {
         Self { git, world: Mutex::default() }
     }
 
@@ -226,7 +227,7 @@ impl FakeHost {
         self.world().overtaken = true;
     }
 
-    /// From now on it gives no answer to who merged or closed a pull request.
+    /// From now on it gives no answer to who merged or closed a pull request, nor to what changed a file.
     pub fn discreet(&self) {
         self.world().discreet = true;
     }
@@ -354,6 +355,14 @@ impl GitHost for FakeHost {
         answer(fault, world.pull(number)?.ended_by.clone())
     }
 
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let fault = self.begin()?;
+        if self.world().discreet {
+            return Err(unavailable("it does not say with which commit".to_owned()));
+        }
+        answer(fault, self.git.last_change(branch, path))
+    }
+
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
         let fault = self.begin()?;
         let mut world = self.world();
@@ -431,7 +440,7 @@ fn unavailable(reason: String) -> HostError {
 mod tests {
     use super::*;
     use crate::testing::conformance;
-    use crate::testing::repository::{Entry, FakeRepository};
+    use crate::testing::repository::Entry;
     use conformance::host::World;
 
     struct Forge {
@@ -453,6 +462,10 @@ mod tests {
         }
         async fn push(&self, branch: &str) -> CommitId {
             self.repository.push_by_somebody_else(branch, &[Entry::file("web.yaml", branch)], "Update")
+        }
+        async fn change(&self, branch: &str, path: &str) -> Option<CommitId> {
+            let text = self.repository.log(branch).len().to_string();
+            Some(self.repository.push_by_somebody_else(branch, &[Entry::file(path, text)], "Change"))
         }
         async fn merge(&self, number: u64) {
             self.host.merge(number);
