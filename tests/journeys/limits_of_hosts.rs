@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use tag2pr::testing::host::Fault;
 
-use super::stories::{FRONTEND, PROPOSAL};
+use super::stories::{FRONTEND, FRONTEND_FILE, PROPOSAL};
 use super::waiting::{home_lab, push, strike};
 use super::world::{BASE, World};
 
@@ -96,4 +96,20 @@ fn whichever_request_is_one_too_many_nothing_is_lost_and_nothing_done_twice() {
             break;
         }
     }
+}
+
+#[test]
+fn with_which_commit_something_was_taken_back_is_asked_for_when_the_host_may_be_asked_again() {
+    let mut world = home_lab();
+    push(&mut world, 1);
+    world.merge(1);
+    world.propose();
+    world.edit(BASE, FRONTEND_FILE, "main-0000001-1707300001", "main-f9e1f0b-1707200000");
+    world.forge.fails_once(limit(&world));
+    put_off(&mut world);
+    assert_eq!(world.holds(), []);
+
+    strike(&mut world, 6 * 60);
+    let named = format!("with {}, the last change of {FRONTEND_FILE}", world.head(BASE).id.short());
+    assert!(world.holds()[0].reason.ends_with(&named), "{:?}", world.holds());
 }

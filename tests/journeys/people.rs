@@ -106,9 +106,34 @@ fn whoever_merged_what_was_taken_back_is_named_when_that_is_seen_later() {
     world.propose();
     world.forge.discreet();
     world.edit(BASE, FRONTEND_FILE, "main-abc1234-1707300000", "main-f9e1f0b-1707200000");
+    let seen = world.head(BASE).id;
     let said = world.propose().join("\n");
-    let reason = "it was merged by alice with https://forge.test/acme/fleet/pull/1, and then taken back";
-    assert!(said.contains(reason) && world.holds()[0].reason.starts_with(reason), "{said}");
+    let reason =
+        "it was merged by alice with https://forge.test/acme/fleet/pull/1, and then taken back on the base branch";
+    assert_eq!(world.holds()[0].reason, format!("{reason} (seen at {})", seen.short()));
+    assert!(said.contains(reason), "{said}");
+}
+
+#[test]
+fn the_commit_that_took_something_back_is_named_although_others_came_after_it() {
+    let mut world = home_lab();
+    world.deliver("stories/2-backend");
+    world.serve();
+    world.merge(1);
+    world.propose();
+    // In one of its two files: the last change of the other is the merge.
+    let compose = "flux/clusters/production/backend/docker-compose.backend.yml";
+    world.edit(BASE, compose, "main-0e4d5f6-1707303600", "main-c40ddee-1707210000");
+    let commit = world.head(BASE).id;
+    world.git.push_by_somebody_else(BASE, &[Entry::file("notes.md", "Wait for Alice.")], "Add notes");
+    world.propose();
+    let named = format!("taken back on the base branch with {}, the last change of {compose}", commit.short());
+    assert!(world.holds()[0].reason.ends_with(&named), "{:?}", world.holds());
+
+    // It is asked for once.
+    let asked = world.forge.calls();
+    world.propose();
+    assert_eq!((world.forge.calls(), world.holds().len()), (asked, 1));
 }
 
 #[test]
@@ -158,7 +183,8 @@ fn when_the_base_gets_the_values_by_hand_the_pull_request_is_closed_with_a_word(
 
     // Whoever takes it back by hand takes it back, as after a merge.
     world.edit(BASE, FRONTEND_FILE, "main-abc1234-1707300000", "main-f9e1f0b-1707200000");
-    insta::assert_snapshot!(world.propose().join("\n"), @"flux-system/frontend (192.168.0.40:5000/frontend:main-abc1234-1707300000): held: it came to the base branch beside https://forge.test/acme/fleet/pull/1, and was then taken back there (seen at cedeba6)");
+    let commit = world.head(BASE).id;
+    insta::assert_snapshot!(world.propose().join("\n").replace(commit.short(), "COMMIT"), @"flux-system/frontend (192.168.0.40:5000/frontend:main-abc1234-1707300000): held: it came to the base branch beside https://forge.test/acme/fleet/pull/1, and was then taken back there with COMMIT, the last change of flux/clusters/production/frontend/deployment.yaml");
     assert_eq!(world.forge.open_pulls(), []);
     newer(&mut world);
     assert_eq!(world.open().title, "Update frontend to main-0000001-1707400000");

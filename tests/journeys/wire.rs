@@ -190,6 +190,10 @@ impl GitHost for Wire<'_> {
         self.carry(self.world.forge.ended_by(number), host_error).await
     }
 
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        self.carry(self.world.forge.last_change(path, branch), host_error).await
+    }
+
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
         self.carry(self.world.forge.comment(number, text), host_error).await
     }

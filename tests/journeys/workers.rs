@@ -39,6 +39,26 @@ fn two_workers_in_step_open_one_pull_request() {
     assert_eq!(world.open().title, "Update frontend to main-abc1234-1707300000");
 }
 
+#[test]
+fn what_another_worker_opened_a_moment_before_is_taken_for_ours() {
+    let mut world = home_lab();
+    world.deliver("stories/2-frontend");
+    world.forge.overtaken_once();
+    let said = world.serve();
+    assert_eq!(said, ["flux-system.flux-system: https://forge.test/acme/fleet/pull/1 is up to date"]);
+    assert_eq!((world.forge.pulls().len(), world.open().number), (1, 1));
+    assert_eq!(world.added(PROPOSAL).len(), 1);
+
+    world.push(&format!("{FRONTEND}:main-0000001-1707400000"));
+    world.serve();
+    assert_eq!((world.forge.pulls().len(), world.open().number), (1, 1));
+    assert_eq!(world.open().title, "Update frontend to main-0000001-1707400000");
+
+    world.forge.close_by_person(1);
+    world.propose();
+    assert_eq!((world.forge.open_pulls(), world.holds().len()), (Vec::new(), 1));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 

@@ -71,6 +71,7 @@ impl Http {
                 let token = Handle::current().block_on(credentials.token.token(Timestamp::now()));
                 let token = token.map_err(|error| match error {
                     HostError::Refused { host, reason } => GitError::Refused { url: host, reason },
+                    HostError::Moved { host, reason } => GitError::Unavailable { url: host, reason, wait: None },
                     HostError::Unavailable { host, reason, wait } => GitError::Unavailable { url: host, reason, wait },
                 })?;
                 request.basic_auth(&credentials.user, Some(token.expose()))

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use tag2pr::seams::Draft;
 
-use crate::rest::quote;
+use crate::rest::{Refusal, quote};
 
 /// What a request was about.
 pub(crate) enum About<'a> {
@@ -16,19 +16,17 @@ pub(crate) enum About<'a> {
 impl About<'_> {
     /// A refusal in words: what the forge said, what that means here, what to do. `repository` is its name there, `right`
     /// what a token must be allowed to do.
-    pub(crate) fn refused(&self, status: StatusCode, said: &str, repository: &str, right: &str) -> String {
+    pub(crate) fn refused(&self, status: StatusCode, said: &str, repository: &str, right: &str) -> Refusal {
         let said = quote(said);
         let said = if said.is_empty() { status.to_string() } else { said };
         let lower = said.to_lowercase();
-        match (status, self) {
+        Refusal::Refused(match (status, self) {
+            (StatusCode::CONFLICT, Self::Draft(_)) if lower.contains("already exists") => return exists(&said),
             (StatusCode::UNAUTHORIZED, _) => {
                 format!("{said}; the token is wrong, expired or revoked: give a new one in `credentials:`")
             }
             (StatusCode::FORBIDDEN, _) => {
                 format!("{said}; give the token the right to write pull requests in {repository} ({right})")
-            }
-            (_, Self::Draft(_)) if lower.contains("already exists") || lower.contains("only one pull request may") => {
-                format!("{said}; a pull request already exists: look for it before opening another")
             }
             (_, Self::Draft(Draft { branch, base, .. }))
                 if lower.contains("no changes") || lower.contains("up-to-date") =>
@@ -47,6 +45,11 @@ impl About<'_> {
                  token access to it"
             ),
             _ => format!("{said} ({status})"),
-        }
+        })
     }
+}
+
+/// The refusal of a forge where somebody else has just opened a pull request from the same branch.
+pub(crate) fn exists(said: &str) -> Refusal {
+    Refusal::Moved(format!("{}; a pull request already exists: look for it before opening another", quote(said)))
 }

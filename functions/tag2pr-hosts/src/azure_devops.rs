@@ -12,10 +12,10 @@ use tag2pr::seams::{Asks, CommitId, Draft, GitHost, HostError, PullRequest, Repo
 use tag2pr::secret::Secret;
 use url::Url;
 
-use crate::about::About;
+use crate::about::{About, exists};
 use crate::address::{self, Address};
 use crate::asked::Asked;
-use crate::rest::{Answer, Rest};
+use crate::rest::{Answer, Refusal, Rest};
 use crate::{InvalidHost, Kind, USER};
 
 /// The oldest version that the service and supported servers know.
@@ -138,9 +138,13 @@ impl AzureDevops {
         url
     }
 
-    fn reason(&self, answer: &Answer, about: &About<'_>) -> String {
+    fn reason(&self, answer: &Answer, about: &About<'_>) -> Refusal {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let said = body["message"].as_str().unwrap_or_default();
+        // In the language of the server, but for the number.
+        if said.starts_with("TF401179") {
+            return exists(said);
+        }
         about.refused(answer.status, said, &self.repository, RIGHT)
     }
 
@@ -158,7 +162,7 @@ impl AzureDevops {
             status => status,
         };
         if !status.is_success() {
-            return Err(self.rest.refused(self.reason(&Answer { status, ..answer }, &about)));
+            return Err(self.rest.denied(self.reason(&Answer { status, ..answer }, &about)));
         }
         serde_json::from_slice(&answer.body)
             .map_err(|error| self.rest.unavailable(format!("its answer cannot be read: {error}")))
@@ -278,6 +282,18 @@ impl GitHost for AzureDevops {
     async fn ended_by(&self, number: u64) -> Result<Option<String>, HostError> {
         let by = Some(self.get(number).await?).filter(|pull| pull.status != "active").and_then(|pull| pull.closed_by);
         Ok(by.and_then(|person| person.display_name))
+    }
+
+    /// <https://learn.microsoft.com/rest/api/azure/devops/git/commits/get-commits>
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let mut url = self.url(&["commits"]);
+        url.query_pairs_mut()
+            .append_pair("searchCriteria.itemPath", &format!("/{path}"))
+            .append_pair("searchCriteria.itemVersion.version", branch)
+            .append_pair("searchCriteria.itemVersion.versionType", "branch")
+            .append_pair("searchCriteria.$top", "1");
+        let newest: Listed<Commit> = self.call(Method::GET, url, None, About::Repository).await?;
+        Ok(newest.value.into_iter().next().map(|commit| CommitId(commit.commit_id)))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

@@ -18,7 +18,7 @@ use url::Url;
 use crate::about::About;
 use crate::address::{self, Address};
 use crate::asked::Asked;
-use crate::rest::{Answer, Rest};
+use crate::rest::{Answer, Refusal, Rest};
 use crate::{InvalidHost, Kind, USER};
 
 const RIGHT: &str = "`Pull requests: Write`";
@@ -81,9 +81,9 @@ struct FullNamed {
     full_name: String,
 }
 
-/// Of a pull request it is the first twelve digits of it.
 #[derive(Deserialize)]
 struct Commit {
+    /// Of a pull request it is the first twelve digits of it.
     hash: String,
 }
 
@@ -145,7 +145,7 @@ impl Bitbucket {
         self.rest.url(&[&["repositories", &self.workspace, &self.name], resource].concat())
     }
 
-    fn reason(&self, answer: &Answer, about: &About<'_>) -> String {
+    fn reason(&self, answer: &Answer, about: &About<'_>) -> Refusal {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let said = body["error"]["message"].as_str().unwrap_or_default();
         about.refused(answer.status, said, &format!("{}/{}", self.workspace, self.name), RIGHT)
@@ -238,7 +238,7 @@ impl GitHost for Bitbucket {
         // A second one for the same branches would overwrite the first.
         if let Some(pull) = self.list(&draft.branch, &draft.base, &["OPEN"]).await?.first() {
             let reason = format!("a pull request already exists for `{}`: #{}", draft.branch, pull.id);
-            return Err(self.rest.refused(reason));
+            return Err(self.rest.moved(reason));
         }
         let body = json!({
             "title": draft.title,
@@ -275,6 +275,15 @@ impl GitHost for Bitbucket {
     async fn ended_by(&self, number: u64) -> Result<Option<String>, HostError> {
         let by = Some(self.get(number).await?).filter(|pull| pull.state != "OPEN").and_then(|pull| pull.closed_by);
         Ok(by.and_then(|account| account.display_name.or(account.nickname)))
+    }
+
+    /// <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-commits/>; the branch is no part of the address,
+    /// because its name may have slashes.
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let mut url = self.url(&["commits"]);
+        url.query_pairs_mut().append_pair("include", branch).append_pair("path", path).append_pair("pagelen", "1");
+        let newest: Page<Commit> = self.call(Method::GET, url, None, About::Repository).await?;
+        Ok(newest.values.into_iter().next().map(|commit| CommitId(commit.hash)))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

@@ -11,10 +11,10 @@ use tag2pr::seams::{Asks, CommitId, Draft, GitHost, HostError, PullRequest, Repo
 use tag2pr::secret::Secret;
 use url::Url;
 
-use crate::about::About;
+use crate::about::{About, exists};
 use crate::address::{self, Address};
 use crate::asked::Asked;
-use crate::rest::{Answer, Rest};
+use crate::rest::{Answer, Refusal, Rest};
 use crate::{InvalidHost, Kind, USER};
 
 const API: &str = "rest/api/1.0";
@@ -78,6 +78,11 @@ struct Links {
 #[derive(Deserialize)]
 struct Link {
     href: String,
+}
+
+#[derive(Deserialize)]
+struct Commit {
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -149,13 +154,19 @@ impl BitbucketDataCenter {
         Ok(Self { rest: Rest::new(client, api, headers), project: project.to_owned(), name: name.to_owned() })
     }
 
+    /// Below the pull requests.
     fn url(&self, resource: &[&str]) -> Url {
         self.rest.url(&[&["projects", &self.project, "repos", &self.name, "pull-requests"], resource].concat())
     }
 
-    fn reason(&self, answer: &Answer, about: &About<'_>) -> String {
+    fn reason(&self, answer: &Answer, about: &About<'_>) -> Refusal {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let said = body["errors"][0]["message"].as_str().unwrap_or_default();
+        let error = &body["errors"][0];
+        let said = error["message"].as_str().unwrap_or_default();
+        // The message is in the language of the account.
+        if error["exceptionName"].as_str().is_some_and(|name| name.ends_with(".DuplicatePullRequestException")) {
+            return exists(said);
+        }
         about.refused(answer.status, said, &format!("{}/{}", self.project, self.name), RIGHT)
     }
 
@@ -183,7 +194,7 @@ impl BitbucketDataCenter {
             (StatusCode::CONFLICT, _) => {
                 Err(self.rest.unavailable(format!("#{number} was changed by somebody else at the same time")))
             }
-            (status, _) if !status.is_success() => Err(self.rest.refused(self.reason(&answer, &about))),
+            (status, _) if !status.is_success() => Err(self.rest.denied(self.reason(&answer, &about))),
             (_, Ok(value)) => Ok(value),
             (_, Err(error)) => Err(self.rest.unavailable(format!("its answer cannot be read: {error}"))),
         }
@@ -290,6 +301,17 @@ impl GitHost for BitbucketDataCenter {
         let decides = |one: &Activity| matches!(one.action.as_str(), "MERGED" | "DECLINED" | "REOPENED");
         let last = self.activities(number).await?.into_iter().filter(decides).max_by_key(|one| one.id);
         Ok(last.filter(|one| one.action != "REOPENED").and_then(|one| one.user).map(|user| user.name))
+    }
+
+    /// <https://developer.atlassian.com/server/bitbucket/rest/latest/api-group-repository/>
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let mut url = self.rest.url(&["projects", &self.project, "repos", &self.name, "commits"]);
+        url.query_pairs_mut()
+            .append_pair("until", &format!("refs/heads/{branch}"))
+            .append_pair("path", path)
+            .append_pair("limit", "1");
+        let newest: Page<Commit> = self.call(Method::GET, url, None, About::Repository).await?;
+        Ok(newest.values.into_iter().next().map(|commit| CommitId(commit.id)))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

@@ -14,7 +14,7 @@ use url::Url;
 use crate::about::About;
 use crate::address::{self, Address};
 use crate::asked::Asked;
-use crate::rest::{Answer, Rest};
+use crate::rest::{Answer, Refusal, Rest};
 use crate::{InvalidHost, Kind, USER};
 
 /// A title that begins with it belongs to a draft: the first of the prefixes that both know unless told otherwise.
@@ -72,6 +72,11 @@ struct Happened {
     #[serde(rename = "type")]
     what: String,
     user: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct Commit {
+    sha: String,
 }
 
 #[derive(Deserialize)]
@@ -140,7 +145,7 @@ impl Gitea {
         self.rest.url(&[&["repos", &self.owner, &self.name], resource].concat())
     }
 
-    fn reason(&self, answer: &Answer, about: &About<'_>) -> String {
+    fn reason(&self, answer: &Answer, about: &About<'_>) -> Refusal {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let said = body["message"].as_str().unwrap_or_default();
         about.refused(answer.status, said, &format!("{}/{}", self.owner, self.name), RIGHT)
@@ -260,6 +265,19 @@ impl GitHost for Gitea {
             State::Closed => self.closed_by(number).await?,
         };
         Ok(by.map(|user| user.login))
+    }
+
+    /// With a path a page has as many commits as the server likes; a file that no commit changed is not found.
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let mut url = self.url(&["commits"]);
+        url.query_pairs_mut().append_pair("sha", branch).append_pair("path", path).append_pair("limit", "1");
+        // What costs the server time and is not needed.
+        for part in ["stat", "verification", "files"] {
+            url.query_pairs_mut().append_pair(part, "false");
+        }
+        let reason = |answer: &Answer| self.reason(answer, &About::Repository);
+        let commits: Option<Vec<Commit>> = self.rest.look_up(url, &reason).await?;
+        Ok(commits.into_iter().flatten().next().map(|commit| CommitId(commit.sha)))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

@@ -19,7 +19,7 @@ use url::Url;
 use crate::about::About;
 use crate::address::{self, Address};
 use crate::asked::Asked;
-use crate::rest::{Answer, Rest, quote};
+use crate::rest::{Answer, Refusal, Rest, quote};
 use crate::{InvalidHost, Kind, USER};
 pub use app::GithubApp;
 pub use commits::GithubCommits;
@@ -131,11 +131,11 @@ impl Github {
     }
 
     /// GitHub's own words, and what to do.
-    fn reason(&self, answer: &Answer, about: &About<'_>) -> String {
+    fn reason(&self, answer: &Answer, about: &About<'_>) -> Refusal {
         let said = message(&answer.body);
         let said = if said.is_empty() { answer.status.to_string() } else { said };
         let Self { owner, name, .. } = self;
-        match (answer.status, about) {
+        Refusal::Refused(match (answer.status, about) {
             (StatusCode::UNAUTHORIZED, _) => {
                 format!("{said}; the token is wrong, expired or revoked: give a new one in `credentials:`")
             }
@@ -156,10 +156,11 @@ impl Github {
                 "{said}; there is no repository {owner}/{name}, or the token may not see it: check `url:`, and give \
                  the token access to it"
             ),
+            (StatusCode::UNPROCESSABLE_ENTITY, About::Draft(_)) if said.contains("already exists") => {
+                return Refusal::Moved(format!("{said}; look for it before opening another"));
+            }
             (StatusCode::UNPROCESSABLE_ENTITY, About::Draft(Draft { branch, base, .. })) => {
-                if said.contains("already exists") {
-                    format!("{said}; look for it before opening another")
-                } else if said.contains("No commits between") {
+                if said.contains("No commits between") {
                     format!("{said}; `{branch}` has nothing that `{base}` does not have")
                 } else if said.contains("head invalid") {
                     format!("{said}; there is no branch `{branch}` in {owner}/{name}: push it first")
@@ -170,7 +171,7 @@ impl Github {
                 }
             }
             _ => format!("{said} ({})", answer.status),
-        }
+        })
     }
 }
 
@@ -222,6 +223,11 @@ struct User {
 #[derive(Deserialize)]
 struct Issue {
     closed_by: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct Commit {
+    sha: String,
 }
 
 #[derive(Deserialize)]
@@ -318,6 +324,14 @@ impl GitHost for Github {
             }
         };
         Ok(by.map(|user| user.login))
+    }
+
+    /// <https://docs.github.com/en/rest/commits/commits#list-commits>
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let mut url = self.url(&["commits"]);
+        url.query_pairs_mut().append_pair("sha", branch).append_pair("path", path).append_pair("per_page", "1");
+        let newest: Vec<Commit> = self.call(Method::GET, url, None, &About::Repository).await?;
+        Ok(newest.into_iter().next().map(|commit| CommitId(commit.sha)))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

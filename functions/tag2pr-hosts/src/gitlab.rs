@@ -13,7 +13,7 @@ use url::Url;
 use crate::about::About;
 use crate::address::{self, Address};
 use crate::asked::Asked;
-use crate::rest::{Answer, Rest};
+use crate::rest::{Answer, Refusal, Rest};
 use crate::{InvalidHost, Kind, USER};
 
 /// A title that begins with it belongs to a draft; GitLab has no other switch.
@@ -53,6 +53,11 @@ struct MergeRequest {
 #[derive(Deserialize)]
 struct User {
     username: String,
+}
+
+#[derive(Deserialize)]
+struct Commit {
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -127,7 +132,7 @@ impl Gitlab {
         self.rest.url(&[&["projects", &self.project, "merge_requests"], resource].concat())
     }
 
-    fn reason(&self, answer: &Answer, about: &About<'_>) -> String {
+    fn reason(&self, answer: &Answer, about: &About<'_>) -> Refusal {
         about.refused(answer.status, &message(&answer.body), &self.project, RIGHT)
     }
 
@@ -243,6 +248,15 @@ impl GitHost for Gitlab {
             State::Closed => one.closed_by,
         };
         Ok(by.map(|user| user.username))
+    }
+
+    /// <https://docs.gitlab.com/api/commits/#list-repository-commits>
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let mut url = self.rest.url(&["projects", &self.project, "repository", "commits"]);
+        url.query_pairs_mut().append_pair("ref_name", branch).append_pair("path", path).append_pair("per_page", "1");
+        let reason = |answer: &Answer| self.reason(answer, &About::Repository);
+        let newest: Vec<Commit> = self.rest.ask(Method::GET, url, None, &reason).await?.0;
+        Ok(newest.into_iter().next().map(|commit| CommitId(commit.id)))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {

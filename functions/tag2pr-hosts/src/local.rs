@@ -191,6 +191,10 @@ impl Local {
         HostError::Refused { host: self.name(), reason }
     }
 
+    fn moved(&self, reason: String) -> HostError {
+        HostError::Moved { host: self.name(), reason }
+    }
+
     fn contended(&self) -> HostError {
         self.unavailable("somebody else changes its pull requests".to_owned())
     }
@@ -237,7 +241,7 @@ impl GitHost for Local {
                 let now = self.followed(record.clone()).await?;
                 if now.state == State::Open {
                     let number = now.number;
-                    return Err(self.refused(format!("a pull request already exists for `{branch}`: #{number}")));
+                    return Err(self.moved(format!("a pull request already exists for `{branch}`: #{number}")));
                 }
                 self.note(&self.seen(now)).await?;
             }

@@ -33,7 +33,15 @@ const BUSY: SignedDuration = SignedDuration::from_secs(60);
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
 /// How a forge's refusal is put in words.
-pub(crate) type Reason<'a> = &'a (dyn Fn(&Answer) -> String + Sync);
+pub(crate) type Reason<'a> = &'a (dyn Fn(&Answer) -> Refusal + Sync);
+
+/// Why a forge does not do something, in words.
+pub(crate) enum Refusal {
+    /// It will not.
+    Refused(String),
+    /// Somebody else has just done it.
+    Moved(String),
+}
 
 /// A forge's REST API.
 pub(crate) struct Rest {
@@ -135,8 +143,25 @@ impl Rest {
         reason: Reason<'_>,
     ) -> Result<(T, Answer), HostError> {
         let answer = self.send(method, url, body.as_ref()).await?;
+        self.read(answer, reason)
+    }
+
+    /// What a forge has, or nothing where it says that it has none (404).
+    pub(crate) async fn look_up<T: DeserializeOwned>(
+        &self,
+        url: Url,
+        reason: Reason<'_>,
+    ) -> Result<Option<T>, HostError> {
+        let answer = self.send(Method::GET, url, None::<&Value>).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        Ok(Some(self.read(answer, reason)?.0))
+    }
+
+    fn read<T: DeserializeOwned>(&self, answer: Answer, reason: Reason<'_>) -> Result<(T, Answer), HostError> {
         if !answer.status.is_success() {
-            return Err(self.refused(reason(&answer)));
+            return Err(self.denied(reason(&answer)));
         }
         // Some say nothing where they have nothing to say.
         let bytes = if answer.body.is_empty() { b"null" } else { answer.body.as_slice() };
@@ -194,6 +219,17 @@ impl Rest {
 
     pub(crate) fn refused(&self, reason: String) -> HostError {
         HostError::Refused { host: self.host(), reason }
+    }
+
+    pub(crate) fn moved(&self, reason: String) -> HostError {
+        HostError::Moved { host: self.host(), reason }
+    }
+
+    pub(crate) fn denied(&self, refusal: Refusal) -> HostError {
+        match refusal {
+            Refusal::Refused(reason) => self.refused(reason),
+            Refusal::Moved(reason) => self.moved(reason),
+        }
     }
 
     pub(crate) fn unavailable(&self, reason: String) -> HostError {

@@ -109,6 +109,9 @@ impl World for Tried {
     async fn push(&self, branch: &str) -> CommitId {
         CommitId(self.forge.push(branch))
     }
+    async fn change(&self, branch: &str, path: &str) -> Option<CommitId> {
+        Some(CommitId(self.forge.change(branch, path)))
+    }
     async fn merge(&self, number: u64) {
         self.forge.end(number, true);
     }

@@ -74,6 +74,9 @@ impl World for Forge {
     async fn push(&self, branch: &str) -> CommitId {
         CommitId(self.server.push(branch))
     }
+    async fn change(&self, branch: &str, path: &str) -> Option<CommitId> {
+        Some(CommitId(self.server.change(branch, path)))
+    }
     async fn merge(&self, number: u64) {
         self.server.merge(number);
     }
@@ -200,7 +203,7 @@ async fn refusals_say_what_github_said_and_what_to_do() {
     ");
     github.open(&web).await.unwrap();
     assert_snapshot!(forge.said(github.open(&web).await), @"
-    https://api.github.com refused:
+    https://api.github.com was asked by somebody else first:
     Validation Failed: A pull request already exists for acme:tag2pr/web;
     look for it before opening another
     ");

@@ -269,7 +269,7 @@ fn of_two_that_open_at_once_one_wins() {
     disk.push();
     disk.store.fail_next(memory::Fault::Overtaken(rival.store.look(&first()).unwrap()));
     assert_snapshot!(said(block_on(disk.local.open(&draft("ours")))), @"
-    local:/srv/git/fleet@main refused:
+    local:/srv/git/fleet@main was asked by somebody else first:
     a pull request already exists for `tag2pr/web`:
     #1
     ");

@@ -77,7 +77,7 @@ impl Error {
         match self {
             Self::Store(StoreError::Conflict(_) | StoreError::Unavailable(_))
             | Self::Git(GitError::Moved { .. } | GitError::Unavailable { .. })
-            | Self::Host(HostError::Unavailable { .. })
+            | Self::Host(HostError::Moved { .. } | HostError::Unavailable { .. })
             | Self::Registry(RegistryError::Unavailable { .. })
             | Self::Issuer(_)
             | Self::Unfinished(_)

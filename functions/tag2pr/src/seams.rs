@@ -381,6 +381,14 @@ pub enum HostError {
         /// What it said, and what to do.
         reason: String,
     },
+    /// Somebody else was first: look again, decide again.
+    #[error("{host} was asked by somebody else first: {reason}")]
+    Moved {
+        /// The forge's address.
+        host: String,
+        /// What it said.
+        reason: String,
+    },
     /// No answer, a rate limit, or an error that may pass.
     #[error("{host} is not available: {reason}")]
     Unavailable {
@@ -413,7 +421,7 @@ pub trait GitHost: Send + Sync {
     /// The pull requests made from this branch for this base, newest first, whatever their state.
     async fn find(&self, branch: &str, base: &str) -> Result<Vec<PullRequest>, HostError>;
 
-    /// Opens one. Opening is no lock on any forge: look for ours first.
+    /// Opens one. Opening is no lock on any forge: look for ours first. [`HostError::Moved`] if one is open by now.
     async fn open(&self, draft: &Draft) -> Result<PullRequest, HostError>;
 
     /// Gives an open one this title and body.
@@ -424,6 +432,11 @@ pub trait GitHost: Send + Sync {
 
     /// Who merged or closed one that is no longer open, as the forge names people; `None` where it does not say.
     async fn ended_by(&self, _number: u64) -> Result<Option<String>, HostError> {
+        Ok(None)
+    }
+
+    /// The last commit on a branch that changed a file; `None` where the forge does not say.
+    async fn last_change(&self, _path: &str, _branch: &str) -> Result<Option<CommitId>, HostError> {
         Ok(None)
     }
 

@@ -144,6 +144,14 @@ impl Dialect for AzureDevops {
                 let all: Vec<Value> = all.map(|(name, commit)| json!({ "name": name, "objectId": commit })).collect();
                 Reply::new(200, json!({ "count": all.len(), "value": all }))
             }
+            ("GET", ["commits"]) => {
+                let asked = |key: &str| call.query(&format!("searchCriteria.{key}")).unwrap_or_default();
+                let path = asked("itemPath").strip_prefix('/').unwrap_or_default();
+                let is_branch = asked("itemVersion.versionType") == "branch";
+                let changes = forge.changes(asked("itemVersion.version"), path).into_iter().filter(|_| is_branch);
+                let all: Vec<Value> = changes.map(|id| json!({ "commitId": id, "comment": "Change a file" })).collect();
+                Reply::new(200, json!({ "count": all.len(), "value": all }))
+            }
             ("GET", ["pullrequests"]) => {
                 let name = |key: &str| call.query(&format!("searchCriteria.{key}")).unwrap_or_default();
                 let fits = |pull: &&Pull| {

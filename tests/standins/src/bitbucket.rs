@@ -110,6 +110,12 @@ impl Dialect for Bitbucket {
                     |hash| Reply::new(200, json!({ "hash": hash })),
                 )
             }
+            ("GET", ["commits"]) => {
+                let asked = |key: &str| call.query(key).unwrap_or_default();
+                let changes = forge.changes(asked("include"), asked("path")).into_iter();
+                let all = changes.map(|hash| json!({ "type": "commit", "hash": hash })).collect();
+                Self::paged(forge, call, all)
+            }
             ("GET", ["pullrequests"]) => {
                 let query = call.query("q").unwrap_or_default();
                 let states: Vec<&str> =

@@ -118,6 +118,15 @@ impl Dialect for Bitbucket {
     fn route(&self, forge: &mut State, call: &Call) -> Reply {
         let (method, path) = call.parts();
         let path = match path.as_slice() {
+            ["rest", "api", "1.0", "projects", project, "repos", name, "commits"]
+                if *project == self.project && *name == self.name =>
+            {
+                let asked = |key: &str| call.query(key).unwrap_or_default();
+                let branch = asked("until").strip_prefix("refs/heads/").unwrap_or_default();
+                let changes = forge.changes(branch, asked("path")).into_iter();
+                let all = changes.map(|id| json!({ "id": id, "displayId": &id[..11] })).collect();
+                return Self::paged(forge, call, all);
+            }
             ["rest", "api", "1.0", "projects", project, "repos", name, "pull-requests", rest @ ..]
                 if *project == self.project && *name == self.name =>
             {

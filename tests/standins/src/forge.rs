@@ -184,6 +184,8 @@ pub struct State {
     pub url: String,
     /// The branches and their commits.
     pub branches: BTreeMap<String, String>,
+    /// The commits that last changed files, by branch and path.
+    pub changes: BTreeMap<(String, String), String>,
     /// Every pull request there ever was, oldest first.
     pub pulls: Vec<Pull>,
     /// Lists have no more than this many items a page.
@@ -204,6 +206,7 @@ impl Forge {
         let state = Arc::new(Mutex::new(State {
             url: String::new(),
             branches: BTreeMap::new(),
+            changes: BTreeMap::new(),
             pulls: Vec::new(),
             page_size: 100,
             commits: 0,
@@ -240,6 +243,13 @@ impl Forge {
         state.branches.insert(branch.to_owned(), commit.clone());
         let open = state.pulls.iter_mut().filter(|pull| pull.open && pull.branch == branch && !pull.fork);
         open.for_each(|pull| pull.head.clone_from(&commit));
+        commit
+    }
+
+    /// Puts a new commit on a branch that changes this file.
+    pub fn change(&self, branch: &str, path: &str) -> String {
+        let commit = self.push(branch);
+        lock(&self.state).changes.insert((branch.to_owned(), path.to_owned()), commit.clone());
         commit
     }
 
@@ -367,6 +377,11 @@ impl State {
     /// The pull request whose number stands in a path.
     pub fn numbered(&mut self, number: &str) -> Option<&mut Pull> {
         self.pull(number.parse().ok()?)
+    }
+
+    /// The commits of a branch that changed a file: none, or the last one.
+    pub fn changes(&self, branch: &str, path: &str) -> Vec<&String> {
+        self.changes.get(&(branch.to_owned(), path.to_owned())).into_iter().collect()
     }
 
     /// Whether one waits for a person that is from this branch of the repository itself.

@@ -200,6 +200,18 @@ impl Dialect for Gitea {
                 let all = LABELS.iter().enumerate().map(|(index, name)| json!({ "id": index + 1, "name": name }));
                 forge.linked(call, all.collect(), "limit")
             }
+            // However small the page shall be: with a path it has its own size.
+            ("GET", ["commits"]) => {
+                let asked = |key: &str| call.query(key).unwrap_or_default();
+                let changes = forge.changes(asked("sha"), asked("path")).into_iter();
+                let all: Vec<Value> = changes
+                    .map(|sha| json!({ "sha": sha, "commit": { "message": "Change a file" }, "parents": [] }))
+                    .collect();
+                match all.is_empty() {
+                    true => self.refused(404, "The target couldn't be found."),
+                    false => Reply::new(200, Value::Array(all)),
+                }
+            }
             ("POST", ["pulls"]) => self.create(forge, call),
             (method, ["pulls", number]) => match (method, forge.numbered(number)) {
                 ("GET", Some(pull)) => Reply::new(200, self.shown(pull)),

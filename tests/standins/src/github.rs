@@ -110,6 +110,8 @@ struct State {
     token: String,
     app: Option<App>,
     branches: BTreeMap<String, String>,
+    /// The commits that last changed files, by branch and path.
+    changes: BTreeMap<(String, String), String>,
     repository: Option<Bare>,
     commits: u64,
     verified: BTreeSet<String>,
@@ -135,6 +137,7 @@ impl GitHub {
             token: token.to_owned(),
             app: None,
             branches: BTreeMap::new(),
+            changes: BTreeMap::new(),
             repository: None,
             commits: 0,
             verified: BTreeSet::new(),
@@ -195,6 +198,13 @@ impl GitHub {
         let ours = (state.places.owner.clone(), state.places.name.clone());
         let open = state.pulls.iter_mut().filter(|pull| pull.open && pull.branch == branch);
         open.filter(|pull| pull.head_repository == ours).for_each(|pull| pull.head.clone_from(&commit));
+        commit
+    }
+
+    /// Puts a new commit on a branch that changes this file.
+    pub fn change(&self, branch: &str, path: &str) -> String {
+        let commit = self.push(branch);
+        lock(&self.state).changes.insert((branch.to_owned(), path.to_owned()), commit.clone());
         commit
     }
 
@@ -533,6 +543,7 @@ impl State {
         let resource: Vec<&str> = path.strip_prefix(&prefix).unwrap_or_default().split('/').collect();
         match (method, resource.as_slice(), body) {
             (_, ["git", rest @ ..], body) => self.objects(method, rest, body.unwrap_or(&Value::Null), is_app),
+            ("GET", ["commits"], _) => self.commits(path, query),
             ("GET", ["pulls"], _) => self.list(path, query),
             ("POST", ["pulls"], Some(body)) => self.create(body),
             ("PATCH", ["pulls", number], Some(body)) => self.update(number, body),

@@ -98,6 +98,12 @@ impl Dialect for Gitlab {
                 let level = if *person == "7" { 30 } else { 20 };
                 return Reply::new(200, json!({ "id": 7, "access_level": level }));
             }
+            ["api", "v4", "projects", project, "repository", "commits"] if *project == self.project => {
+                let asked = |key: &str| call.query(key).unwrap_or_default();
+                let changes = forge.changes(asked("ref_name"), asked("path")).into_iter();
+                let all = changes.map(|id| json!({ "id": id, "short_id": &id[..8], "title": "Change a file" }));
+                return forge.linked(call, all.collect(), "per_page");
+            }
             ["api", "v4", "projects", project, "merge_requests", rest @ ..] if *project == self.project => {
                 rest.to_vec()
             }

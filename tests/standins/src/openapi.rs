@@ -116,8 +116,12 @@ impl Description {
             match parameter {
                 None => found.push(format!("query: no parameter `{name}`")),
                 Some(parameter) => {
-                    let number = value.parse().map(|number: i64| json!(number)).ok();
-                    let value = number.filter(|_| parameter["schema"]["type"] == "integer").unwrap_or(json!(value));
+                    let read = match parameter["schema"]["type"].as_str() {
+                        Some("integer") => value.parse().map(|number: i64| json!(number)).ok(),
+                        Some("boolean") => value.parse().map(|word: bool| json!(word)).ok(),
+                        _ => None,
+                    };
+                    let value = read.unwrap_or(json!(value));
                     found.extend(self.hold(operation_name, &format!("query {name}"), &parameter["schema"], &value));
                 }
             }
@@ -254,7 +258,10 @@ mod tests {
         let document = json!({
             "paths": {
                 "/things/{name}": { "get": {
-                    "parameters": [{ "name": "page", "in": "query", "schema": { "type": "integer" } }],
+                    "parameters": [
+                        { "name": "page", "in": "query", "schema": { "type": "integer" } },
+                        { "name": "whole", "in": "query", "schema": { "type": "boolean" } },
+                    ],
                     "responses": { "200": answer },
                 } },
                 "/things": { "post": {
@@ -293,6 +300,7 @@ mod tests {
         let bare = json!({ "name": "x", "note": null, "kind": null, "parent": null });
         let nested = json!({ "name": "x", "note": "n", "kind": "a", "parent": bare });
         assert_eq!(said("GET", "/things/x?page=2", None, 200, nested), NONE);
+        assert_eq!(said("GET", "/things/x?whole=false", None, 200, bare.clone()), NONE);
         assert_eq!(said("POST", "/things", Some(json!({ "name": "x" })), 201, bare), NONE);
         assert_eq!(said("GET", "/things/x", None, 404, json!({ "message": "Not Found" })), NONE);
     }
@@ -311,6 +319,7 @@ mod tests {
             ["GET /things/{name}: query: no parameter `pag`"]
         );
         assert_eq!(said("GET", "/things/x?page=two", None, 200, bare.clone()).len(), 1);
+        assert_eq!(said("GET", "/things/x?whole=no", None, 200, bare.clone()).len(), 1);
         assert_eq!(said("POST", "/things", Some(json!({ "name": "x", "nmae": "y" })), 201, bare.clone()).len(), 1);
         assert_eq!(said("POST", "/things", Some(json!({})), 201, bare).len(), 1);
         assert_eq!(said("GET", "/things/x", None, 204, Value::Null), ["GET /things/{name}: 204: no such status"]);

@@ -20,7 +20,7 @@ use url::Url;
 
 use super::{API_VERSION, api_of, message, owner_and_name};
 use crate::address::{Address, secret};
-use crate::rest::{Answer, Rest, quote};
+use crate::rest::{Answer, Refusal, Rest, quote};
 use crate::{InvalidHost, USER};
 
 /// GitHub takes no token that is good for longer than ten minutes; its clock and ours may differ by one.
@@ -100,7 +100,7 @@ impl GithubApp {
             jwt(&self.app, &self.key, now).ok_or_else(|| self.rest.refused("nothing can be signed".to_owned()))?;
         let bearer = secret("", &format!("Bearer {jwt}")).map_err(|error| self.rest.refused(error.to_string()))?;
         let rest = self.rest.with_header(AUTHORIZATION, bearer);
-        Ok(rest.ask(method, url, body, &|answer| self.reason(answer)).await?.0)
+        Ok(rest.ask(method, url, body, &|answer| Refusal::Refused(self.reason(answer))).await?.0)
     }
 
     fn reason(&self, answer: &Answer) -> String {

@@ -201,6 +201,7 @@ impl GithubCommits {
 fn failed(error: HostError) -> GitError {
     match error {
         HostError::Refused { host, reason } => GitError::Refused { url: host, reason },
+        HostError::Moved { host, reason } => GitError::Unavailable { url: host, reason, wait: None },
         HostError::Unavailable { host, reason, wait } => GitError::Unavailable { url: host, reason, wait },
     }
 }

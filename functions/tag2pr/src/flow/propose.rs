@@ -13,6 +13,7 @@
 mod answers;
 mod apply;
 mod asked;
+mod changes;
 mod did;
 mod hear;
 mod notes;
@@ -34,6 +35,7 @@ use self::apply::apply;
 use self::asked::{Known, ask_forge};
 pub use self::did::Did;
 use self::did::SETTLED;
+use self::records::TakenBack;
 pub use self::records::{Claim, Fate, Index, Merged, Proposed, ToDo};
 use super::{Error, ledgers};
 use crate::due::{self, Due};
@@ -46,8 +48,8 @@ pub use crate::plan::Holds;
 use crate::plan::{Hold, Line, Outcome, Plan};
 use crate::proposal::name;
 use crate::seams::{
-    CommitId, GitError, GitHost, GitRepository, Objects, Pokes, PullRequest, Registry, RegistryError, RepositoryId,
-    StoreError, Wanted,
+    CommitId, GitError, GitHost, GitRepository, HostError, Objects, Pokes, PullRequest, Registry, RegistryError,
+    RepositoryId, StoreError, Wanted,
 };
 use crate::stages::Standing;
 use crate::status::Event;
@@ -235,7 +237,8 @@ impl Prepared {
     }
 }
 
-/// Looks at one repository and does what is to be done: again from the start if a branch moves meanwhile.
+/// Looks at one repository and does what is to be done: again from the start if a branch moves meanwhile, or somebody else
+/// opens the pull request.
 ///
 /// # Errors
 ///
@@ -267,7 +270,7 @@ async fn look_and_act(outside: Outside<'_>, now: Timestamp) -> Result<Report, Er
             notes::take_note(outside, &prepared).await?;
         }
         match apply(outside, &prepared, now).await {
-            Err(Error::Git(GitError::Moved { .. })) if attempt < 3 => {
+            Err(Error::Git(GitError::Moved { .. }) | Error::Host(HostError::Moved { .. })) if attempt < 3 => {
                 outside.objects.pause(attempt).await;
                 attempt += 1;
             }
@@ -380,9 +383,10 @@ pub async fn prepare(outside: Outside<'_>, replayed: &[(ImageName, News)], now: 
     }
     answers.put_off(&draft);
     // The forge was asked before the base branch was read: what was merged is part of it, unless somebody took it back.
-    let rolled_back = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, &manifests, now));
-    let rolled_back: Vec<Hold> = rolled_back.collect();
+    let rolled_back = proposed.values().flat_map(|known| known.proposed.rolled_back(&draft, &manifests));
+    let rolled_back: Vec<TakenBack> = rolled_back.collect();
     if !rolled_back.is_empty() {
+        let rolled_back = changes::holds(outside, &rolled_back, &manifests.commit, now).await?;
         holds.holds.extend(rolled_back.iter().cloned());
         new_holds.extend(rolled_back);
         draft = answers.plan(outside, &mut manifests, &ledgers, &holds, &standing, now).await?;

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::commands::PREFIX;
-use crate::seams::{Asks, Comment, CommitId, Draft, GitHost, GitRepository, HostError, PullRequest, State};
+use crate::seams::{Asks, Comment, CommitId, Draft, GitHost, GitRepository as _, HostError, PullRequest, State};
+use crate::testing::repository::FakeRepository;
 
 /// What the errors of this forge name as its address.
 const HOST: &str = "https://forge.test";
@@ -68,7 +69,7 @@ pub enum Fault {
 /// A forge in memory. Like GitHub, it refuses a second open pull request for the same branch and base, one from a
 /// branch that does not exist, and one without a change.
 pub struct FakeHost {
-    git: Arc<dyn GitRepository>,
+    git: Arc<FakeRepository>,
     world: Mutex<World>,
 }
 
@@ -79,13 +80,14 @@ struct World {
     /// How the next calls go; `None` for one that is answered.
     faults: VecDeque<Option<Fault>>,
     racing: bool,
+    overtaken: bool,
     discreet: bool,
     calls: usize,
 }
 
 impl FakeHost {
-    /// A forge in front of a repository: it asks there where a branch is.
-    pub fn new(git: Arc<dyn GitRepository>) -> Self {
+    /// A forge in front of a repository: it asks there where a branch is, and what changed a file.
+    pub fn new(git: Arc<FakeRepository>) -> Self {
         Self { git, world: Mutex::default() }
     }
 
@@ -220,7 +222,12 @@ impl FakeHost {
         self.world().racing = true;
     }
 
-    /// From now on it gives no answer to who merged or closed a pull request.
+    /// The next pull request that is to be opened is opened by another worker, a moment before.
+    pub fn overtaken_once(&self) {
+        self.world().overtaken = true;
+    }
+
+    /// From now on it gives no answer to who merged or closed a pull request, nor to what changed a file.
     pub fn discreet(&self) {
         self.world().discreet = true;
     }
@@ -307,9 +314,12 @@ impl GitHost for FakeHost {
             return Err(refused(format!("no commits between {base} and {branch}")));
         }
         let mut world = self.world();
+        if std::mem::take(&mut world.overtaken) {
+            world.open(draft, head.clone(), None);
+        }
         let same = |pull: &Pull| pull.state == State::Open && pull.branch == *branch && pull.base == *base;
         if !world.racing && world.pulls.iter().any(|pull| same(pull) && pull.fork.is_none()) {
-            return Err(refused(format!("a pull request already exists for {branch}")));
+            return Err(moved(format!("a pull request already exists for {branch}")));
         }
         answer(fault, seen(&world.open(draft, head, None)))
     }
@@ -343,6 +353,14 @@ impl GitHost for FakeHost {
             return Err(unavailable("it does not say who".to_owned()));
         }
         answer(fault, world.pull(number)?.ended_by.clone())
+    }
+
+    async fn last_change(&self, path: &str, branch: &str) -> Result<Option<CommitId>, HostError> {
+        let fault = self.begin()?;
+        if self.world().discreet {
+            return Err(unavailable("it does not say with which commit".to_owned()));
+        }
+        answer(fault, self.git.last_change(branch, path))
     }
 
     async fn comment(&self, number: u64, text: &str) -> Result<bool, HostError> {
@@ -410,6 +428,10 @@ fn refused(reason: String) -> HostError {
     HostError::Refused { host: HOST.to_owned(), reason }
 }
 
+fn moved(reason: String) -> HostError {
+    HostError::Moved { host: HOST.to_owned(), reason }
+}
+
 fn unavailable(reason: String) -> HostError {
     HostError::Unavailable { host: HOST.to_owned(), reason, wait: None }
 }
@@ -418,7 +440,7 @@ fn unavailable(reason: String) -> HostError {
 mod tests {
     use super::*;
     use crate::testing::conformance;
-    use crate::testing::repository::{Entry, FakeRepository};
+    use crate::testing::repository::Entry;
     use conformance::host::World;
 
     struct Forge {
@@ -440,6 +462,10 @@ mod tests {
         }
         async fn push(&self, branch: &str) -> CommitId {
             self.repository.push_by_somebody_else(branch, &[Entry::file("web.yaml", branch)], "Update")
+        }
+        async fn change(&self, branch: &str, path: &str) -> Option<CommitId> {
+            let text = self.repository.log(branch).len().to_string();
+            Some(self.repository.push_by_somebody_else(branch, &[Entry::file(path, text)], "Change"))
         }
         async fn merge(&self, number: u64) {
             self.host.merge(number);

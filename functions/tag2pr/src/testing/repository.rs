@@ -213,6 +213,20 @@ impl FakeRepository {
         log
     }
 
+    /// The newest commit of a branch that changed a file; nothing if there is none.
+    pub fn last_change(&self, branch: &str, path: &str) -> Option<CommitId> {
+        let world = self.world();
+        let mut next = world.at(branch);
+        while let Some(commit) = next {
+            let before = commit.parent.as_ref().and_then(|parent| world.commits.get(&parent.0));
+            if commit.entries.get(path) != before.and_then(|before| before.entries.get(path)) {
+                return Some(commit.logged.id.clone());
+            }
+            next = before;
+        }
+        None
+    }
+
     /// The names of all branches, in order.
     pub fn branches(&self) -> Vec<String> {
         self.world().branches.keys().cloned().collect()
@@ -525,6 +539,16 @@ mod tests {
             assert!(matches!(git.push("new", &head, None).await, Err(GitError::Unavailable { .. })));
             assert_eq!(git.branches(), ["main", "new"]);
         });
+    }
+
+    #[test]
+    fn the_last_change_of_a_file_is_not_that_of_another() {
+        let git = FakeRepository::with("main", &[Entry::file("a", "1"), Entry::file("b", "1")]);
+        let first = git.last_change("main", "b");
+        let second = git.push_by_somebody_else("main", &[Entry::file("a", "2"), Entry::file("b", "1")], "Change");
+        assert_eq!(git.last_change("main", "a"), Some(second));
+        assert_eq!(git.last_change("main", "b"), first);
+        assert_eq!([git.last_change("main", "c"), git.last_change("gone", "a")], [None, None]);
     }
 
     #[test]

@@ -283,6 +283,31 @@ impl Places {
         })
     }
 
+    /// A commit in a list.
+    pub(super) fn listed_commit(&self, sha: &str) -> Value {
+        let Self { api, owner, name } = self;
+        let at = format!("{api}/repos/{owner}/{name}");
+        let person = json!({ "name": "Alice Adams", "email": "alice@example.com", "date": NOW });
+        json!({
+            "sha": sha,
+            "node_id": format!("C_{sha}"),
+            "url": format!("{at}/commits/{sha}"),
+            "html_url": format!("https://github.com/{owner}/{name}/commit/{sha}"),
+            "comments_url": format!("{at}/commits/{sha}/comments"),
+            "commit": {
+                "url": format!("{at}/git/commits/{sha}"),
+                "author": person,
+                "committer": person,
+                "message": "Change a file",
+                "tree": { "sha": sha, "url": format!("{at}/git/trees/{sha}") },
+                "comment_count": 0,
+            },
+            "author": self.user("alice"),
+            "committer": self.user("alice"),
+            "parents": [],
+        })
+    }
+
     fn repository(&self, owner: &str, name: &str) -> Value {
         let at = format!("{}/repos/{owner}/{name}", self.api);
         let html = format!("https://github.com/{owner}/{name}");

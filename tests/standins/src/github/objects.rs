@@ -45,6 +45,22 @@ impl State {
         }
     }
 
+    /// The commits of a branch that changed a file: none, or the last one.
+    pub(super) fn commits(&self, path: &str, query: &[(String, String)]) -> Reply {
+        let asked =
+            |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).unwrap_or_default();
+        let (branch, file) = (asked("sha"), asked("path"));
+        let Some(head) = self.branches.get(branch) else { return Reply::refused(404, "Not Found") };
+        let change = match &self.repository {
+            Some(repository) => {
+                let log = repository.run(&["log", "--max-count=1", "--format=%H", head, "--", file]);
+                log.lines().next().map(str::to_owned)
+            }
+            None => self.changes.get(&(branch.to_owned(), file.to_owned())).cloned(),
+        };
+        self.page(path, query, change.iter().map(|sha| self.places.listed_commit(sha)).collect())
+    }
+
     fn at(&self, kind: &str, sha: &str) -> String {
         format!("{}/repos/{}/{}/git/{kind}/{sha}", self.places.api, self.places.owner, self.places.name)
     }

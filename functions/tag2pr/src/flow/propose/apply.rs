@@ -169,7 +169,7 @@ async fn follow_up(
     if !asks.is_empty() {
         match outside.host.ask(pull.number, &asks).await {
             Ok(remarks) => did.extend(remarks.into_iter().map(Did::Remarked)),
-            Err(error @ HostError::Unavailable { .. }) => return Err(error.into()),
+            Err(error @ (HostError::Moved { .. } | HostError::Unavailable { .. })) => return Err(error.into()),
             Err(error @ HostError::Refused { .. }) => did.push(Did::Remarked(error.to_string())),
         }
     }

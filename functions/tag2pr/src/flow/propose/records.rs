@@ -1,6 +1,6 @@
 //! What is remembered of proposals and of a repository.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::image::{Digest, ImageName, ImageRef};
 use crate::manifests::{Manifests, Reading};
 use crate::markers::{Marker, Part};
 use crate::plan::{Hold, Holds, Plan};
-use crate::proposal::Value;
+use crate::proposal::{Value, markdown};
 use crate::seams::{CommitId, PullRequest, RepositoryId, State};
 use crate::store::Stored;
 
@@ -227,7 +227,7 @@ impl Proposed {
 
     /// The values that were merged, no longer stand where they did, and would be proposed once more: somebody took them
     /// back, and that stands.
-    pub(super) fn rolled_back(&self, plan: &Plan, manifests: &Manifests, now: Timestamp) -> Vec<Hold> {
+    pub(super) fn rolled_back(&self, plan: &Plan, manifests: &Manifests) -> Vec<TakenBack> {
         let proposals = plan.proposals.iter();
         // What shares a pull request may have changed since.
         let proposals =
@@ -244,19 +244,43 @@ impl Proposed {
             // A place that is marked since, and never held the value, is none where it was taken back.
             wanted.iter().any(same) && standing(old, manifests) < old.places.max(1)
         };
-        // One commit of the base branch is read, and not what came before it: it is the first at which this was seen.
-        let seen = manifests.commit.short();
-        let reason = |merged: &Merged| {
-            let url = &merged.url;
-            if merged.is_beside {
-                return format!(
-                    "it came to the base branch beside {url}, and was then taken back there (seen at {seen})"
-                );
-            }
-            let by = said(merged.by.as_ref());
-            format!("it was merged{by} with {url}, and then taken back on the base branch (seen at {seen})")
+        let taken_back = |merged: &Merged| TakenBack {
+            proposal: self.name.clone(),
+            merged: merged.clone(),
+            file: without(&merged.value, manifests).cloned(),
         };
-        self.merged.iter().filter(again).map(|merged| hold(&self.name, &merged.value, &reason(merged), now)).collect()
+        self.merged.iter().filter(again).map(taken_back).collect()
+    }
+}
+
+/// A value that was merged, and that somebody took back on the base branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TakenBack {
+    proposal: String,
+    merged: Merged,
+    /// The first of its files in which it no longer stands.
+    pub(super) file: Option<String>,
+}
+
+impl TakenBack {
+    /// Why it is not proposed again. `seen` is the commit of the base branch that was read, and `changes` are the last
+    /// changes of files, as far as they are known.
+    pub(super) fn hold(&self, seen: &CommitId, changes: &BTreeMap<String, CommitId>, now: Timestamp) -> Hold {
+        let change = self.file.as_ref().and_then(|file| Some((file, changes.get(file)?)));
+        let with = match change {
+            Some((file, commit)) => {
+                format!("with {}, the last change of {}", commit.short(), markdown::line(file, LONGEST_PATH))
+            }
+            // One commit of the base branch is read, and not what came before it: it is the first at which this was seen.
+            None => format!("(seen at {})", seen.short()),
+        };
+        let Merged { value, url, by, is_beside } = &self.merged;
+        let by = said(by.as_ref());
+        let reason = match is_beside {
+            true => format!("it came to the base branch beside {url}, and was then taken back there {with}"),
+            false => format!("it was merged{by} with {url}, and then taken back on the base branch {with}"),
+        };
+        hold(&self.proposal, value, &reason, now)
     }
 }
 
@@ -267,8 +291,28 @@ fn said(by: Option<&String>) -> String {
 
 /// In how many places of its files a value stands on the base branch.
 fn standing(value: &Value, manifests: &Manifests) -> usize {
+    let places = value.files.iter().flat_map(|file| places(file, value, manifests));
+    places.filter(|place| stands(value, place)).count()
+}
+
+/// The first of its files in which a value no longer stands, or not in each place, on the base branch.
+fn without<'a>(value: &'a Value, manifests: &Manifests) -> Option<&'a String> {
+    value.files.iter().find(|file| {
+        let mut places = places(file, value, manifests).filter(|place| place.setter.part != Part::Name).peekable();
+        places.peek().is_none() || places.any(|place| !stands(value, place))
+    })
+}
+
+/// What is marked with a value's policy in a file of the base branch.
+fn places<'a>(file: &str, value: &'a Value, manifests: &'a Manifests) -> impl Iterator<Item = &'a Marker> + use<'a> {
+    let all = manifests.markers.get(file).into_iter().flatten();
+    all.filter(move |marker| marker.setter.policy == value.policy)
+}
+
+/// Whether a value stands in a marked place.
+fn stands(value: &Value, marker: &Marker) -> bool {
     let digest = value.digest.as_ref().map(Digest::as_str);
-    let stands = |marker: &&Marker| match marker.setter.part {
+    match marker.setter.part {
         Part::Tag => marker.value == value.tag.as_str(),
         Part::Digest => Some(marker.value.as_str()) == digest,
         Part::Reference => marker.value.parse::<ImageRef>().is_ok_and(|there| {
@@ -276,9 +320,7 @@ fn standing(value: &Value, manifests: &Manifests) -> usize {
                 && (there.digest.is_none() || digest.is_none() || there.digest.as_ref() == value.digest.as_ref())
         }),
         Part::Name => false,
-    };
-    let markers = value.files.iter().filter_map(|file| manifests.markers.get(file)).flatten();
-    markers.filter(|marker| marker.setter.policy == value.policy).filter(stands).count()
+    }
 }
 
 fn hold(proposal: &str, value: &Value, reason: &str, since: Timestamp) -> Hold {
@@ -316,6 +358,9 @@ pub struct Claim {
     /// Since when.
     pub at: Timestamp,
 }
+
+/// The longest path that a reason names, in characters.
+const LONGEST_PATH: usize = 200;
 
 /// How long a claim is respected: longer than a forge takes to answer.
 pub(super) const CLAIM: SignedDuration = SignedDuration::from_secs(120);

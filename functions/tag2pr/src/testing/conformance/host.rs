@@ -17,6 +17,12 @@ pub trait World: Send + Sync {
     /// Puts a new commit on a branch, which is made from `main` if it does not exist.
     async fn push(&self, branch: &str) -> CommitId;
 
+    /// A person changes a file on a branch that there is, with a commit of its own; `None` where the forge does not say
+    /// afterwards which that was.
+    async fn change(&self, _branch: &str, _path: &str) -> Option<CommitId> {
+        None
+    }
+
     /// [`World::person`] merges a pull request.
     async fn merge(&self, number: u64);
 
@@ -80,7 +86,8 @@ pub async fn host(world: &dyn World) {
     merged_is_not_closed(world).await;
     what_was_closed_may_be_open_again(world).await;
     who_merged_or_closed_is_told(world).await;
-    a_second_open_one_for_the_same_branch_is_refused(world).await;
+    the_last_change_of_a_file_is_told(world).await;
+    a_second_open_one_for_the_same_branch_comes_too_late(world).await;
     every_one_is_found_newest_first(world).await;
     other_branches_bases_and_forks_do_not_count(world).await;
     what_the_forge_does_not_have_is_refused(world).await;
@@ -176,11 +183,26 @@ async fn who_merged_or_closed_is_told(world: &dyn World) {
     assert_eq!([ended_by(world, merged).await, ended_by(world, closed).await], [world.person(), world.person()]);
 }
 
-async fn a_second_open_one_for_the_same_branch_is_refused(world: &dyn World) {
+async fn the_last_change_of_a_file_is_told(world: &dyn World) {
+    let (branch, path) = ("tag2pr/changed", "apps/web & co/#1 +50%/ünï.yaml");
+    world.push(branch).await;
+    world.push("tag2pr/unchanged").await;
+    assert_eq!(last_change(world, path, branch).await, None, "a file that is not there");
+    let Some(first) = world.change(branch, path).await else { return };
+    assert_eq!(last_change(world, path, branch).await, Some(first));
+    let second = world.change(branch, path).await;
+    world.change(branch, "apps/db.yaml").await;
+    world.push(branch).await;
+    assert_eq!(last_change(world, path, branch).await, second, "other files do not count");
+    assert_eq!(last_change(world, "apps/cache.yaml", branch).await, None, "a file that is not there");
+    assert_eq!(last_change(world, path, "tag2pr/unchanged").await, None, "other branches do not count");
+}
+
+async fn a_second_open_one_for_the_same_branch_comes_too_late(world: &dyn World) {
     world.push("tag2pr/once").await;
     let first = open(world, "tag2pr/once", "first").await;
     let second = world.host().open(&draft("tag2pr/once", "second")).await;
-    refused(second, "a second open pull request for one branch", "already exists");
+    moved(second, "a second open pull request for one branch", "already exists");
     assert_eq!(find(world, "tag2pr/once").await, std::slice::from_ref(&first));
 
     world.close_by_person(first.number).await;
@@ -343,6 +365,11 @@ async fn ended_by(world: &dyn World, number: u64) -> Option<String> {
     world.host().ended_by(number).await.unwrap_or_else(|error| panic!("asking who ended #{number}: {error}"))
 }
 
+async fn last_change(world: &dyn World, path: &str, branch: &str) -> Option<CommitId> {
+    let change = world.host().last_change(path, branch).await;
+    change.unwrap_or_else(|error| panic!("asking for the last change of {path} on {branch}: {error}"))
+}
+
 #[track_caller]
 fn refused<T: std::fmt::Debug>(result: Result<T, HostError>, what: &str, words: &str) {
     match result {
@@ -350,6 +377,16 @@ fn refused<T: std::fmt::Debug>(result: Result<T, HostError>, what: &str, words: 
             assert!(reason.contains(words), "{what}: the reason `{reason}` does not name `{words}`");
         }
         other => panic!("{what} must be refused, not {other:?}"),
+    }
+}
+
+#[track_caller]
+fn moved<T: std::fmt::Debug>(result: Result<T, HostError>, what: &str, words: &str) {
+    match result {
+        Err(HostError::Moved { reason, .. }) => {
+            assert!(reason.contains(words), "{what}: the reason `{reason}` does not name `{words}`");
+        }
+        other => panic!("{what} must be a lost race, not {other:?}"),
     }
 }
 
