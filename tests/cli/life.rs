@@ -191,11 +191,11 @@ fn a_branch_that_somebody_committed_to_is_theirs_until_they_remove_it() {
     let life = Life::new();
     life.push("frontend", 1);
     let theirs = life.fleet.push(PROPOSAL, &[Entry::file("notes.md", "Wait for Alice.")], "Add notes");
-    assert_snapshot!(life.propose(), @"flux-system.flux-system: left alone: `tag2pr/flux-system.flux-system` stands at COMMIT, which tag2pr did not write: it is left to whoever did; delete the branch to have it proposed again");
+    assert_snapshot!(life.propose(), @"flux-system.flux-system: left alone: `tag2pr/flux-system.flux-system` stands at COMMIT, which tag2pr did not write: it is left to whoever did; once it is deleted, it is proposed again, what was closed with it after `tag2pr release`");
     life.push("frontend", 2);
     assert_eq!(life.fleet.head(PROPOSAL).as_ref(), Some(&theirs));
     assert_snapshot!(life.told(), @"#1 open: Update frontend to main-0000001-1707300001");
-    assert_snapshot!(life.comments(1).replace(&theirs[..7], "COMMIT"), @"Somebody committed to this branch, which stands at COMMIT now, so tag2pr leaves it alone: newer tags are not brought here any more. Merge it as it is, close it, or delete the branch to have it proposed again without these commits.");
+    assert_snapshot!(life.comments(1).replace(&theirs[..7], "COMMIT"), @"Somebody committed to this branch, which stands at COMMIT now, so tag2pr leaves it alone: newer tags are not brought here any more. Merge it as it is, close it, or delete its branch: `tag2pr release` then has it proposed again without these commits.");
 
     life.remove(PROPOSAL);
     life.propose();

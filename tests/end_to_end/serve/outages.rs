@@ -129,6 +129,8 @@ fn a_webhook_that_nobody_took_is_found_by_the_sweep_and_counted() {
     push(&lab, &registry, "1.0.0");
     let listener = Listener::start(&lab, address);
     listener.waits_for("opened ");
+    // The list of the registry may have told of it before its webhook did.
+    listener.waits_until(|| lab.github.pulls()[0].body.contains("after delivery"));
     listener.waits_until(|| lab.inbox().is_empty());
     listener.kill();
 
