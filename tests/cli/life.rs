@@ -195,7 +195,7 @@ fn a_branch_that_somebody_committed_to_is_theirs_until_they_remove_it() {
     life.push("frontend", 2);
     assert_eq!(life.fleet.head(PROPOSAL).as_ref(), Some(&theirs));
     assert_snapshot!(life.told(), @"#1 open: Update frontend to main-0000001-1707300001");
-    assert_snapshot!(life.comments(1).replace(&theirs[..7], "COMMIT"), @"Somebody committed to this branch, which stands at COMMIT now, so tag2pr leaves it alone: newer tags are not brought here any more. Merge it as it is, close it, or delete its branch: `tag2pr release` then has it proposed again without these commits.");
+    assert_snapshot!(life.comments(1).replace(&theirs[..7], "COMMIT"), @"Somebody committed to this branch, which stands at COMMIT now, so tag2pr leaves it alone: newer tags are not brought here any more. Merge it as it is, close it, or delete its branch to have it made anew, if that closes it after `tag2pr release`.");
 
     life.remove(PROPOSAL);
     life.propose();

@@ -53,6 +53,27 @@ fn a_host_with_too_many_requests_is_asked_nothing_however_often_there_is_somethi
 }
 
 #[test]
+fn what_fails_for_another_reason_afterwards_is_not_waited_for_any_more() {
+    let mut world = home_lab();
+    deliver(&mut world, 1);
+    world.forge.fails_once(limit(&world));
+    put_off(&mut world);
+    world.git.refuse(Some("the token was revoked"));
+    let pokes: Vec<usize> = (0..12).map(|_| strike_and_fail(&mut world)).collect();
+    assert_eq!(pokes.iter().sum::<usize>(), 1, "it is due once, and then with the next sweep: {pokes:?}");
+}
+
+/// A minute later: how many were poked, none of whom comes to an end.
+fn strike_and_fail(world: &mut World) -> usize {
+    world.wait(60);
+    let poked = world.sweep().poked.len();
+    if poked > 0 {
+        world.try_propose().unwrap_err();
+    }
+    poked
+}
+
+#[test]
 fn how_things_stand_says_until_when_a_host_is_left_alone() {
     let mut world = home_lab();
     deliver(&mut world, 1);

@@ -628,9 +628,11 @@ fn what_was_merged_with_a_strangers_commit_and_taken_back_is_held() {
         "it was merged by alice with https://forge.test/acme/fleet/pull/1, and then taken back on the base branch";
     assert!(world.holds()[0].reason.starts_with(reason), "{:?}", world.holds());
 
-    // The branch still stands where it was merged: nothing of it is lost when it is made anew.
-    assert_eq!(world.head(PROPOSAL), theirs);
+    // Their branch is theirs until it is deleted, as most forges do with what was merged.
     newer(&mut world);
+    assert_eq!((world.forge.open_pulls(), world.head(PROPOSAL)), (Vec::new(), theirs));
+    world.git.delete_branch(PROPOSAL);
+    world.propose();
     let open = world.open();
     assert_eq!((open.number, open.title.as_str()), (2, "Update frontend to main-0000001-1707400000"));
     assert!(world.git.files(BASE).contains_key("notes.md"));
@@ -680,6 +682,15 @@ fn what_is_opened_again_is_released_and_kept_alive() {
     world.forge.close_by_person(1);
     world.propose();
     assert_eq!(world.holds().len(), 1);
+    // Nobody asks for ever whether it is open again, only whether somebody asks for it in a comment.
+    let asked_by_a_look = |world: &mut World| {
+        let before = world.forge.calls();
+        world.propose();
+        world.forge.calls() - before
+    };
+    assert_eq!(asked_by_a_look(&mut world), 2);
+    world.wait(15 * 86_400);
+    assert_eq!(asked_by_a_look(&mut world), 1);
     world.push(&format!("{FRONTEND}:main-0000002-1707500000"));
     world.serve();
     assert_eq!(world.open().number, 2);

@@ -48,6 +48,13 @@ fn what_another_worker_opened_a_moment_before_is_taken_for_ours() {
     assert_eq!(said, ["flux-system.flux-system: https://forge.test/acme/fleet/pull/1 is up to date"]);
     assert_eq!((world.forge.pulls().len(), world.open().number), (1, 1));
     assert_eq!(world.added(PROPOSAL).len(), 1);
+    // It is ours in every respect: what is closed and opened again is released.
+    world.forge.close_by_person(1);
+    world.propose();
+    assert_eq!(world.holds().len(), 1);
+    world.forge.reopen(1);
+    world.propose();
+    assert_eq!(world.holds(), []);
 
     world.push(&format!("{FRONTEND}:main-0000001-1707400000"));
     world.serve();

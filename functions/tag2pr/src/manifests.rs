@@ -173,6 +173,7 @@ impl Manifests {
         all_markers.extend(reading.known(&snapshot.known));
         all_markers.retain(|_, markers| !markers.is_empty());
         let not_read = NotRead::of(&snapshot.left_out, &rules, |file| all_markers.contains_key(file));
+        let unread = not_read.too_large.iter().map(|problem| problem.file.clone()).collect();
         problems.extend(not_read.too_large);
         let is_clear = found.problems.is_empty() && settings.is_ok();
         // What the settings say goes for what others say, too: without them nobody is heard.
@@ -181,7 +182,7 @@ impl Manifests {
         let voices: Vec<Voice<'_>> = std::iter::once(Voice { of: None, found, settings }).chain(others).collect();
         let policies = policies::declare(&voices);
         let followed = automations::follow(&voices, &policies, neighbours);
-        let for_others = is_clear.then(|| ForOthers::of(followed.elsewhere, &snapshot.files));
+        let for_others = is_clear.then(|| ForOthers::of(followed.elsewhere, &snapshot.files, unread));
         problems.sort();
         problems.dedup();
         Self {

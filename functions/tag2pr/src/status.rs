@@ -293,7 +293,7 @@ impl Status {
             sources: sources::sources(remembered, now),
             proposals: passes().flat_map(open).collect(),
             holds: remembered.repositories.iter().flat_map(holds).collect(),
-            waits: remembered.repositories.iter().flat_map(waits).collect(),
+            waits: remembered.repositories.iter().flat_map(|one| waits(one, now)).collect(),
             journeys,
             troubles: troubles(remembered),
             repositories: remembered.repositories.iter().map(looked).collect(),
@@ -379,8 +379,8 @@ fn holds(one: &OfRepository) -> impl Iterator<Item = Held> {
     })
 }
 
-fn waits(one: &OfRepository) -> impl Iterator<Item = Waiting> {
-    let rest = one.due.rest.iter().map(|rest| Waiting {
+fn waits(one: &OfRepository, now: Timestamp) -> impl Iterator<Item = Waiting> {
+    let rest = one.due.rest_at(now).into_iter().map(|rest| Waiting {
         repository: one.id.to_string(),
         proposal: one.id.to_string(),
         reason: rest.to_string(),

@@ -57,8 +57,18 @@ impl Stored for Elsewhere {
 }
 
 impl Elsewhere {
-    /// Takes what one repository says instead of what it said before; nothing if none.
-    pub fn take(&mut self, repository: &RepositoryId, files: Option<&BTreeMap<String, String>>) {
+    /// Takes what one repository says instead of what it said before; nothing if none. While one of the files of before is
+    /// not read, that stands.
+    pub fn take(
+        &mut self,
+        repository: &RepositoryId,
+        files: Option<&BTreeMap<String, String>>,
+        unread: &BTreeSet<String>,
+    ) {
+        let before = self.said.iter().find(|said| said.repository == *repository);
+        if before.is_some_and(|before| before.files.keys().any(|file| unread.contains(file))) {
+            return;
+        }
         self.said.retain(|said| said.repository != *repository);
         self.said.extend(files.map(|files| Said { repository: repository.clone(), files: files.clone() }));
         self.said.sort_by(|a, b| a.repository.cmp(&b.repository));
@@ -111,16 +121,18 @@ pub struct ForOthers {
     pub repositories: BTreeSet<RepositoryId>,
     /// Its files with Flux's objects, and its settings, by path; none if there are no such repositories.
     pub files: BTreeMap<String, String>,
+    /// Files that were not read, and may say something, too.
+    pub unread: BTreeSet<String>,
 }
 
 impl ForOthers {
-    pub(super) fn of(repositories: BTreeSet<RepositoryId>, files: &[File]) -> Self {
+    pub(super) fn of(repositories: BTreeSet<RepositoryId>, files: &[File], unread: BTreeSet<String>) -> Self {
         let matters = |file: &&File| {
             !repositories.is_empty()
                 && (file.path == repository_settings::FILE || flux::wanted(&file.path, &file.bytes))
         };
         let text = |file: &File| Some((file.path.clone(), String::from_utf8(file.bytes.clone()).ok()?));
         let files = files.iter().filter(matters).filter_map(text).collect();
-        Self { repositories, files }
+        Self { repositories, files, unread }
     }
 }

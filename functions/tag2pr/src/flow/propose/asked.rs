@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::try_join;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::records::{Fate, Proposed};
 use super::{Outside, remembered, whom};
@@ -11,8 +11,11 @@ use crate::due::Due;
 use crate::flow::Error;
 use crate::keys::Key;
 use crate::plan::Hold;
-use crate::seams::{PullRequest, State};
+use crate::seams::{HostError, PullRequest, State};
 use crate::store;
+
+/// For so long whoever opens a closed pull request again need not say anything else: each is asked for with every look.
+const REOPENED: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// A proposal that was written before, and what the forge says of it now.
 #[derive(Debug)]
@@ -70,11 +73,14 @@ pub(super) async fn ask_forge(
         let may_be_open = match record.fate {
             Fate::Open | Fate::Settling => true,
             // Whoever opens it again wants its tags.
-            Fate::Closed => record.pull_request.is_some(),
+            Fate::Closed => record.pull_request.is_some() && now.duration_since(record.at) < REOPENED,
             Fate::Merged | Fate::Settled => false,
         };
         if !is_direct && may_be_open {
-            let found = outside.host.find(&record.branch, &outside.repository.base).await?;
+            let found = match outside.host.find(&record.branch, &outside.repository.base).await {
+                Err(HostError::Refused { .. }) if record.fate == Fate::Closed => Vec::new(),
+                found => found?,
+            };
             if record.is_reopened(&found) {
                 (record.fate, record.ended_by, record.at) = (Fate::Open, None, now);
             } else if record.fate == Fate::Closed {

@@ -82,7 +82,7 @@ async fn hand_over(
         let handed = store::update::<Elsewhere>(outside.objects, &Key::elsewhere(other), outside.writer, |was| {
             let before = was.unwrap_or_default();
             let mut after = before.clone();
-            after.take(outside.repository, files);
+            after.take(outside.repository, files, &for_others.unread);
             (after != before).then_some(after)
         })
         .await?;
@@ -110,6 +110,12 @@ pub(super) async fn leave_alone(outside: Outside<'_>, error: Error, now: Timesta
     let (Error::Host(HostError::Unavailable { wait: Some(wait), .. })
     | Error::Git(GitError::Unavailable { wait: Some(wait), .. })) = &error
     else {
+        let is_over = |due: &Due| due.rest.as_ref().is_some_and(|rest| rest.until <= now);
+        // What keeps a look from its end now is something else; if this fails too, it is tried again.
+        let _ = store::update::<Due>(outside.objects, &Key::due(outside.repository), outside.writer, |was| {
+            was.filter(is_over).map(|before| Due { rest: None, ..before })
+        })
+        .await;
         return error;
     };
     let rest = Rest::asked(error.to_string(), *wait, now);

@@ -131,6 +131,8 @@ impl Proposed {
 
     /// Notes how its pull request ended, and by whom as far as that is known: what a person closed is held.
     pub(super) fn end(&mut self, pull: &PullRequest, by: Option<String>, now: Timestamp) -> Vec<Hold> {
+        // The answer to its opening may have been lost.
+        (self.pull_request, self.url) = (Some(pull.number), Some(pull.url.clone()));
         self.claim = None;
         self.at = now;
         // What ended is what its head says: the newest values may not have got there, or somebody added to them.
@@ -140,9 +142,6 @@ impl Proposed {
             self.ended_by.clone_from(&by);
             if is_known {
                 self.note_merged(&pull.url, by.as_ref());
-            } else if !self.commits.contains(&pull.head) {
-                // What somebody added to the branch is part of the base branch: it may be made anew.
-                self.commits.push(pull.head.clone());
             }
             return Vec::new();
         }
@@ -159,6 +158,11 @@ impl Proposed {
             return Vec::new();
         }
         self.values.iter().map(|value| hold(&self.name, value, &reason, now)).collect()
+    }
+
+    /// Whether it is written down that this is its pull request.
+    pub(super) fn is_of(&self, pull: &PullRequest) -> bool {
+        self.pull_request == Some(pull.number) && self.claim.is_none()
     }
 
     /// When its pull requests of the last hour were opened: not the one that was to be, and of which nobody knows.

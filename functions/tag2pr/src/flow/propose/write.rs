@@ -52,10 +52,14 @@ pub(super) async fn propose_one(
         None => open_one(outside, known, proposal, &draft, &written, now).await?,
     };
     match did {
-        Did::Unchanged(pull) if !pushed && open.is_some() => Ok(Did::Unchanged(pull)),
         Did::Unchanged(pull) => {
+            let is_the_same = !pushed && open.is_some();
+            if is_the_same && known.is_some_and(|known| known.proposed.is_of(&pull)) {
+                return Ok(Did::Unchanged(pull));
+            }
             outside.host.note(&PullRequest { head: commit.clone(), ..pull.clone() }).await?;
-            conclude(outside, proposal, &written, &pull).await.map(|()| Did::Updated(pull))
+            conclude(outside, proposal, &written, &pull).await?;
+            Ok(if is_the_same { Did::Unchanged(pull) } else { Did::Updated(pull) })
         }
         Did::Opened(ref pull) | Did::Updated(ref pull) => {
             conclude(outside, proposal, &written, pull).await?;
@@ -140,9 +144,9 @@ async fn tell(outside: Outside<'_>, known: &Known, pull: &PullRequest) -> Result
     );
     let text = match outside.host.reads_commands() {
         true => format!("{text}, or write `/tag2pr rebase` to have the branch made anew without these commits.\n"),
-        false => format!(
-            "{text}, or delete its branch: `tag2pr release` then has it proposed again without these commits.\n"
-        ),
+        false => {
+            format!("{text}, or delete its branch to have it made anew, if that closes it after `tag2pr release`.\n")
+        }
     };
     match outside.host.comment(pull.number, &text).await {
         Ok(_) | Err(HostError::Refused { .. }) => {}
