@@ -6,7 +6,9 @@
 mod journeys {
     mod across;
     mod bad_input;
+    mod branches;
     mod checking;
+    mod closing;
     mod cost;
     mod crashes;
     mod crowd;
@@ -25,6 +27,7 @@ mod journeys {
     mod purity;
     mod registries;
     mod repetition;
+    mod rollbacks;
     mod seeing;
     mod senders;
     mod settings;

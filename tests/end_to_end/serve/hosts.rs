@@ -8,10 +8,10 @@ use tag2pr_standins::registry::{Access, Listing, Registry};
 
 use crate::world::{Lab, Listener, free_address};
 
-#[test]
-fn what_people_do_at_the_host_is_seen_as_soon_as_it_says_so() {
+/// A listener that GitHub tells what happens, with a pull request for the first version; nothing without the real parts.
+fn proposed() -> Option<(Registry, Lab, Listener)> {
     let registry = Registry::start(Listing::AllAtOnceUnsorted, Access::Open);
-    let Some(lab) = Lab::set_up(&registry.address().to_string()) else { return };
+    let lab = Lab::set_up(&registry.address().to_string())?;
     lab.lets_github_tell();
     let listener = Listener::start(&lab, free_address());
     listener.waits_for("no tag of the image is known yet");
@@ -19,6 +19,12 @@ fn what_people_do_at_the_host_is_seen_as_soon_as_it_says_so() {
     listener.deliver(&lab, "1.0.0", &digest);
     listener.waits_for("opened ");
     listener.waits_until(|| lab.inbox().is_empty());
+    Some((registry, lab, listener))
+}
+
+#[test]
+fn what_people_do_at_the_host_is_seen_as_soon_as_it_says_so() {
+    let Some((_registry, lab, listener)) = proposed() else { return };
 
     let repository = json!({ "full_name": "acme/fleet" });
     lab.github.close(1);
@@ -42,15 +48,7 @@ fn what_people_do_at_the_host_is_seen_as_soon_as_it_says_so() {
 
 #[test]
 fn a_branch_that_somebody_committed_to_is_made_anew_when_they_ask_for_it() {
-    let registry = Registry::start(Listing::AllAtOnceUnsorted, Access::Open);
-    let Some(lab) = Lab::set_up(&registry.address().to_string()) else { return };
-    lab.lets_github_tell();
-    let listener = Listener::start(&lab, free_address());
-    listener.waits_for("no tag of the image is known yet");
-    let digest = registry.push_manifest("team/web", "1.0.0", &Manifest::image("1.0.0", &[]));
-    listener.deliver(&lab, "1.0.0", &digest);
-    listener.waits_for("opened ");
-    listener.waits_until(|| lab.inbox().is_empty());
+    let Some((registry, lab, listener)) = proposed() else { return };
     let repository = json!({ "full_name": "acme/fleet" });
     let pushed = |branch: &str| json!({ "ref": format!("refs/heads/{branch}"), "repository": repository });
     let branch = lab.github.pulls()[0].branch.clone();
